@@ -1,0 +1,1 @@
+//! Statements executed at a schedule and timed.

@@ -1,0 +1,22 @@
+//! Each scenario's own evidence: typed detail for tables and pictures.
+
+pub mod deadlock;
+pub mod n_plus_one;
+pub mod regression;
+pub mod slow_queries;
+
+/// The detail of one scenario's report.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Evidence {
+    /// The scenario did not run.
+    #[default]
+    None,
+    /// Of `slow-queries`.
+    SlowQueries(slow_queries::SlowQueriesEvidence),
+    /// Of `regression`.
+    Regression(regression::RegressionEvidence),
+    /// Of `deadlock`.
+    Deadlock(deadlock::DeadlockEvidence),
+    /// Of `n-plus-one`.
+    NPlusOne(n_plus_one::NPlusOneEvidence),
+}

@@ -1,0 +1,148 @@
+//! One execution, and all it found and measured.
+
+use super::evidence::Evidence;
+use super::{Finding, Measurement, MeasurementWarning, Verdict};
+
+/// The four questions, by the names used verbatim everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scenario {
+    /// Does the application ask per row what it could ask once?
+    NPlusOne,
+    /// Can these transactions deadlock?
+    Deadlock,
+    /// What did this migration do to every query?
+    Regression,
+    /// Does every critical query stay within its budget?
+    SlowQueries,
+}
+
+impl Scenario {
+    /// In the order in which they run and are reported.
+    pub const ALL: [Self; 4] = [Self::SlowQueries, Self::Regression, Self::Deadlock, Self::NPlusOne];
+
+    /// `n-plus-one`, `deadlock`, `regression` or `slow-queries`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NPlusOne => "n-plus-one",
+            Self::Deadlock => "deadlock",
+            Self::Regression => "regression",
+            Self::SlowQueries => "slow-queries",
+        }
+    }
+}
+
+/// What kind of database is under test, and so what may be done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// We started the server.
+    Throwaway,
+    /// We created or the user marked the database.
+    Disposable,
+    /// Anything else: read only.
+    Precious,
+}
+
+impl TargetKind {
+    /// `throwaway`, `disposable` or `precious`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Throwaway => "throwaway",
+            Self::Disposable => "disposable",
+            Self::Precious => "precious",
+        }
+    }
+}
+
+/// The server's durability while measuring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    /// `fsync`.
+    pub fsync: bool,
+    /// `synchronous_commit`.
+    pub synchronous_commit: String,
+    /// `full_page_writes`.
+    pub full_page_writes: bool,
+}
+
+/// The database under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetDescription {
+    /// What may be done to it.
+    pub kind: TargetKind,
+    /// `server_version`, such as `15.18`.
+    pub server_version: String,
+    /// `server_version_num`, such as `150018`.
+    pub server_version_num: u32,
+    /// Its durability while measuring.
+    pub durability: Durability,
+}
+
+/// Where and of what the run was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Environment {
+    /// Commit of the project's repository, where there is one.
+    pub git_commit: Option<String>,
+    /// Branch of the project's repository, where there is one.
+    pub git_branch: Option<String>,
+    /// Logical processors.
+    pub cpu_count: usize,
+    /// `linux`, `macos`.
+    pub operating_system: String,
+}
+
+/// What one scenario found and measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScenarioReport {
+    /// Which question.
+    pub scenario: Scenario,
+    /// The answer.
+    pub verdict: Verdict,
+    /// One sentence that says what the verdict rests on, such as `12 of 12 queries within budget`.
+    pub summary: String,
+    /// Defects, worst first.
+    pub findings: Vec<Finding>,
+    /// Numbers.
+    pub measurements: Vec<Measurement>,
+    /// The scenario's own evidence, for pictures and detail tables.
+    pub evidence: Evidence,
+    /// Doubt.
+    pub warnings: Vec<MeasurementWarning>,
+    /// Wall time of the scenario, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// One execution of Plimsoll.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// Unique, sorts by time.
+    pub run_id: String,
+    /// Start, UTC, RFC 3339.
+    pub started_at: String,
+    /// Plimsoll's version.
+    pub plimsoll_version: String,
+    /// The project's name (its folder's).
+    pub project: String,
+    /// The database under test, known once connected.
+    pub target: Option<TargetDescription>,
+    /// Where and of what.
+    pub environment: Environment,
+    /// Replays everything random.
+    pub seed: u64,
+    /// One entry per scenario asked for, in running order.
+    pub scenarios: Vec<ScenarioReport>,
+    /// Doubt about the whole run.
+    pub warnings: Vec<MeasurementWarning>,
+    /// False while running, and for ever where the run was cut short.
+    pub complete: bool,
+}
+
+impl RunReport {
+    /// The verdict of the whole run.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of_all(self.scenarios.iter().map(|s| &s.verdict))
+            .unwrap_or_else(|| Verdict::Skipped { reason: "no scenario ran".into() })
+    }
+}

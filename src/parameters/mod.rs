@@ -1,0 +1,1 @@
+//! Parameter sets for a query, drawn from their declared sources, reproducible by seed.

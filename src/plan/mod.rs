@@ -1,0 +1,1 @@
+//! EXPLAIN's plan tree: parsed, walked and checked, without I/O.

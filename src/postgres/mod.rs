@@ -1,0 +1,1 @@
+//! The only home of catalog SQL: servers, connections, clones, migrations, locks, EXPLAIN.

@@ -1,0 +1,1 @@
+//! The recording proxy. Invariant: it forwards the bytes it received.

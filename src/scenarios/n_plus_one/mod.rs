@@ -1,0 +1,1 @@
+//! Does the application ask per row what it could ask once?

@@ -1,0 +1,1 @@
+//! Does every critical query stay within its budget?

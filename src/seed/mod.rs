@@ -1,0 +1,1 @@
+//! Data from declared distributions: value = f(seed, table, column, row).

@@ -1,0 +1,1 @@
+//! SQL text without a server: lexer, shape, parameters, rewriting. Pure.

@@ -1,0 +1,3 @@
+//! Statistics: histograms, intervals, comparison, growth, change points; and the clock.
+
+pub mod clock;

@@ -1,0 +1,1 @@
+//! Recorded statements of an application: the model and the trace file.

@@ -1,0 +1,1 @@
+//! PostgreSQL wire protocol 3.x: frames and messages, without I/O.

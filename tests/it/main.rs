@@ -1,0 +1,2 @@
+//! The one integration binary. A module per scenario, plus `cli`, `reports`,
+//! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
