@@ -1,0 +1,134 @@
+//! What an application says about itself in the statement's text: sqlcommenter
+//! tags (<https://google.github.io/sqlcommenter/spec/>) and `SET plimsoll.scope`.
+
+use percent_encoding::percent_decode_str;
+
+/// Most tags kept of one comment, and the longest key or value, in bytes.
+const MAX_TAGS: usize = 32;
+const MAX_TAG_BYTES: usize = 256;
+
+/// Tags of one statement, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tags(pub Vec<(String, String)>);
+
+impl Tags {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The scope that the tags name: `plimsoll_scope`, else the trace id of a
+    /// `traceparent` (its span id differs from statement to statement).
+    #[must_use]
+    pub fn scope(&self) -> Option<String> {
+        if let Some(scope) = self.get("plimsoll_scope") {
+            return Some(scope.to_owned());
+        }
+        let trace_id = self.get("traceparent")?.split('-').nth(1)?;
+        (trace_id.len() == 32).then(|| format!("trace {trace_id}"))
+    }
+}
+
+/// The sqlcommenter tags at the end (or at the start) of a statement: a block
+/// comment of `key='value'` pairs. None where there is no such comment.
+#[must_use]
+pub fn comment_tags(text: &str) -> Option<Tags> {
+    let trimmed = text.trim_end_matches(|c: char| c.is_whitespace() || c == ';');
+    let at_end = trimmed.strip_suffix("*/").and_then(|inner| inner.rsplit_once("/*")).map(|(_, inner)| inner);
+    let at_start = || {
+        text.trim_start().strip_prefix("/*").and_then(|inner| inner.split_once("*/")).map(|(inner, _)| inner)
+    };
+    at_end.and_then(parse_tags).or_else(|| at_start().and_then(parse_tags))
+}
+
+fn parse_tags(comment: &str) -> Option<Tags> {
+    let mut tags = Vec::new();
+    for pair in comment.trim().split("',").take(MAX_TAGS) {
+        let (key, value) = pair.trim().split_once("='")?;
+        let value = value.strip_suffix('\'').unwrap_or(value);
+        tags.push((decode(key), decode(value)));
+    }
+    (!tags.is_empty()).then_some(Tags(tags))
+}
+
+fn decode(text: &str) -> String {
+    let mut decoded = percent_decode_str(&text.replace("\\'", "'")).decode_utf8_lossy().into_owned();
+    if decoded.len() > MAX_TAG_BYTES {
+        let mut end = MAX_TAG_BYTES;
+        while !decoded.is_char_boundary(end) {
+            end -= 1;
+        }
+        decoded.truncate(end);
+    }
+    decoded
+}
+
+/// The new scope that `SET [SESSION | LOCAL] plimsoll.scope {= | TO} '…'` or
+/// `RESET plimsoll.scope` names: `Some(None)` ends the scope, `None` is
+/// another statement. A statement that sets nothing costs one comparison.
+#[must_use]
+pub fn scope_setting(text: &str) -> Option<Option<String>> {
+    let text = text.trim().trim_end_matches(';').trim_end();
+    let (verb, rest) = text.split_once(char::is_whitespace)?;
+    let is_reset = verb.eq_ignore_ascii_case("reset");
+    if !is_reset && !verb.eq_ignore_ascii_case("set") {
+        return None;
+    }
+    let mut rest = rest.trim_start();
+    for word in ["session", "local"] {
+        if rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
+            rest = rest[word.len()..].trim_start();
+        }
+    }
+    const NAME: &str = "plimsoll.scope";
+    if !rest.get(..NAME.len())?.eq_ignore_ascii_case(NAME) {
+        return None;
+    }
+    let value = rest[NAME.len()..].trim_start();
+    if is_reset {
+        return Some(None);
+    }
+    let value = match value.strip_prefix('=') {
+        Some(value) => value,
+        None => value.get(..2).filter(|to| to.eq_ignore_ascii_case("to")).map(|_| &value[2..])?,
+    };
+    let value = value.trim();
+    if value.eq_ignore_ascii_case("default") {
+        return Some(None);
+    }
+    let value = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
+    let value = value.replace("''", "'");
+    Some((!value.is_empty()).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{comment_tags, scope_setting};
+
+    #[test]
+    fn reads_sqlcommenter() {
+        let tags = comment_tags(
+            "SELECT 1 /*controller='orders',route='%2Forders%2F',\
+             traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'*/;",
+        )
+        .unwrap();
+        assert_eq!(tags.get("route"), Some("/orders/"));
+        assert_eq!(tags.scope().as_deref(), Some("trace 5bd66ef5095369c7b0d1f8f4bd33716a"));
+        assert_eq!(comment_tags("/*a='b'*/ select 1").unwrap().get("a"), Some("b"));
+        assert_eq!(comment_tags("select 1 /* plain words */"), None);
+        assert_eq!(comment_tags("select 1"), None);
+    }
+
+    #[test]
+    fn reads_the_scope_setting() {
+        let set = |text| scope_setting(text);
+        assert_eq!(set("SET plimsoll.scope = 'test_a'"), Some(Some("test_a".into())));
+        assert_eq!(set("set local plimsoll.scope to 'it''s';"), Some(Some("it's".into())));
+        assert_eq!(set("SET SESSION plimsoll.scope=''"), Some(None));
+        assert_eq!(set("RESET plimsoll.scope"), Some(None));
+        assert_eq!(set("SET plimsoll.scope TO DEFAULT"), Some(None));
+        assert_eq!(set("SET application_name = 'x'"), None);
+        assert_eq!(set("SELECT 1"), None);
+    }
+}
