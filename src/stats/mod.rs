@@ -6,9 +6,14 @@
 //! the confidence asked for, a function says so with `None` or an infinite
 //! bound instead of a narrower promise.
 
+pub mod change_points;
 pub mod clock;
 pub mod clustered;
+pub mod growth;
+pub mod histogram;
 pub mod interval;
+pub mod moments;
+pub mod multiplicity;
 pub mod quantile;
 pub mod ratio;
 mod special;
