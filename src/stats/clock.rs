@@ -1,6 +1,6 @@
 //! The only place that reads a clock.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The monotonic clock, now.
 #[must_use]
@@ -13,4 +13,11 @@ pub fn now() -> Instant {
 #[must_use]
 pub fn elapsed_us(start: Instant) -> f64 {
     now().duration_since(start).as_secs_f64() * 1e6
+}
+
+/// The wall clock, now.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }

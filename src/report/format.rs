@@ -1,0 +1,26 @@
+//! The formats a run report is written in.
+
+use crate::model::RunReport;
+use std::io;
+
+/// An outgoing format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Tables for a person.
+    Terminal,
+    /// The versioned machine format.
+    Json,
+}
+
+impl Format {
+    /// Writes `report` to `out`. `colour` matters to the terminal only.
+    ///
+    /// # Errors
+    /// Whatever `out` fails with.
+    pub fn write(self, report: &RunReport, colour: bool, out: &mut dyn io::Write) -> io::Result<()> {
+        match self {
+            Self::Terminal => super::terminal::write(report, colour, out),
+            Self::Json => super::json::write(report, out),
+        }
+    }
+}
