@@ -159,8 +159,10 @@ pub fn list(reports: &Path) -> Result<Vec<PathBuf>, KeepError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(io_error("read", reports)(e)),
     };
-    let mut runs: Vec<_> =
-        entries.filter_map(|entry| Some(entry.ok()?.path().join("run.json"))).filter(|p| p.is_file()).collect();
+    let mut runs: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path().join("run.json")))
+        .filter(|p| p.is_file())
+        .collect();
     runs.sort();
     Ok(runs)
 }

@@ -30,7 +30,8 @@ pub(crate) fn duration_us(us: f64) -> String {
 }
 
 fn bytes(value: f64) -> String {
-    const STEPS: [(f64, &str); 3] = [(1024.0 * 1024.0 * 1024.0, "GiB"), (1024.0 * 1024.0, "MiB"), (1024.0, "KiB")];
+    const STEPS: [(f64, &str); 3] =
+        [(1024.0 * 1024.0 * 1024.0, "GiB"), (1024.0 * 1024.0, "MiB"), (1024.0, "KiB")];
     for (step, unit) in STEPS {
         if value >= step {
             return format!("{} {unit}", significant(value / step));

@@ -23,7 +23,9 @@ pub enum ReadError {
     #[error("not a run report: {0}")]
     Malformed(#[from] serde_json::Error),
     /// Written by a newer Plimsoll.
-    #[error("written in format {found}, this Plimsoll reads up to {SCHEMA_VERSION}; read it with a newer one")]
+    #[error(
+        "written in format {found}, this Plimsoll reads up to {SCHEMA_VERSION}; read it with a newer one"
+    )]
     TooNew {
         /// The version found.
         found: u32,
