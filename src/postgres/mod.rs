@@ -1,1 +1,33 @@
 //! The only home of catalog SQL: servers, connections, clones, migrations, locks, EXPLAIN.
+//!
+//! [`Target`] is the database under test and says what may be done to it;
+//! [`Session`] is a connection. A throwaway server is `server.rs` with its
+//! parts: programs, account, directory, cluster, settings, guard, orphan.
+
+mod account;
+mod address;
+mod cluster;
+mod copy;
+mod directory;
+mod error;
+mod explain;
+mod guard;
+mod naming;
+mod orphan;
+mod programs;
+mod server;
+mod session;
+mod settings;
+mod target;
+mod text_parameter;
+mod tls;
+mod version;
+
+pub use error::{Error, ServerError};
+pub use explain::{ExplainOptions, explain, explain_json};
+pub use naming::{quote_identifier, quote_literal};
+pub use programs::{Programs, SUPPORTED_MAJORS};
+pub use server::ThrowawayOptions;
+pub use session::Session;
+pub use target::{DISPOSABLE_COMMENT, Target};
+pub use text_parameter::TextParameter;

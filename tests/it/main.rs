@@ -1,2 +1,5 @@
 //! The one integration binary. A module per scenario, plus `cli`, `reports`,
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
+
+mod server;
+mod support;

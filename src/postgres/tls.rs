@@ -1,0 +1,4 @@
+//! TLS for connections to servers that are not ours.
+
+/// Makes no TLS connection yet.
+pub(super) type MakeTls = tokio_postgres::NoTls;
