@@ -1,1 +1,13 @@
-//! SQL text without a server: lexer, shape, parameters, rewriting. Pure.
+//! SQL text without a server: lexer, shape, parameters, statements, comments. Pure.
+//!
+//! Everything here reads PostgreSQL's lexical structure with
+//! `standard_conforming_strings = on`, never panics on any input, and borrows
+//! from the text it is given.
+
+pub mod comment;
+pub mod lexer;
+pub mod parameters;
+pub mod shape;
+pub mod statement;
+
+mod keyword;

@@ -1,0 +1,566 @@
+//! A statement's normalised form: literals, parameters, list lengths, formatting,
+//! comments and case gone, so that equal questions get equal text and hash.
+//!
+//! One pass over the lexer's tokens into one buffer; nothing else is allocated.
+//! Invariants: the shape of a shape is itself; formatting never matters; and a
+//! literal, a bound parameter, a constant array and their casts all become `?`,
+//! so that a driver that binds and one that inlines are seen alike.
+//! Identifiers in quotes stay as they are: unlike case, quoting can carry meaning.
+
+use super::keyword;
+use super::lexer::{Lexer, Token, TokenKind};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A normalised statement.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Such as `select * from users where id in (?)`.
+    pub text: String,
+    /// XXH3-64 of the text; stable between runs and machines.
+    pub hash: u64,
+}
+
+/// Lists inside lists are collapsed down to this depth; deeper ones stay as they are.
+const LISTS_MAX: usize = 8;
+
+/// Normalises a statement, or several separated by semicolons.
+#[must_use]
+pub fn shape(text: &str) -> Shape {
+    let mut buffer = Vec::new();
+    let hash = shape_into(text, &mut buffer);
+    // Only whole tokens were copied, so the bytes are still UTF-8.
+    let text = String::from_utf8(buffer)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    Shape { text, hash }
+}
+
+/// Normalises into a buffer that the caller keeps, and returns the hash.
+pub fn shape_into(text: &str, buffer: &mut Vec<u8>) -> u64 {
+    buffer.clear();
+    buffer.reserve(text.len() + 8);
+    let mut shaper = Shaper::new(std::mem::take(buffer));
+    let mut lexer = Lexer::new(text);
+    while let Some(token) = lexer.next() {
+        shaper.push(text, token, &mut lexer);
+    }
+    *buffer = shaper.finish();
+    xxh3_64(buffer)
+}
+
+/// What was written last, as far as the next token cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Previous {
+    Start,
+    /// An unquoted word; it begins at [`Shaper::word_start`].
+    Word,
+    Quoted,
+    /// `?` for a value.
+    Placeholder,
+    CloseParenthesis,
+    CloseBracket,
+    OpenParenthesis,
+    OpenBracket,
+    /// `, ` has been written, blank included.
+    Comma,
+    Dot,
+    Cast,
+    Operator,
+    /// One of a run of unary signs, which began at [`Shaper::signs`].
+    Sign,
+    /// `:` or `;` or a stray character.
+    Other,
+}
+
+/// A list whose equal neighbours are collapsed.
+#[derive(Debug, Clone, Copy, Default)]
+struct List {
+    /// Parentheses and brackets open around its items.
+    depth: usize,
+    /// Where the first item begins.
+    first: usize,
+    /// Where the last complete item that was kept begins; the same as `item` while there is none.
+    kept: usize,
+    /// Where the current item begins.
+    item: usize,
+    kind: ListKind,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum ListKind {
+    /// `in (…)`.
+    #[default]
+    In,
+    /// The rows behind `values`.
+    Rows,
+    /// `array[…]`, or a bracket nested in one: where it began, blank included, and behind what.
+    Array(usize, Previous),
+    /// `in (select …)`: not a list of values.
+    Subquery,
+}
+
+struct Shaper {
+    out: Vec<u8>,
+    previous: Previous,
+    depth: usize,
+    lists: [List; LISTS_MAX],
+    lists_len: usize,
+    word_start: usize,
+    /// Where each of the last four words began, blank included, and what stood before:
+    /// for taking back `timestamp with time zone` in front of a string.
+    words: [(usize, Previous); 4],
+    words_len: usize,
+    /// Where a run of unary signs began, and what stood before.
+    signs: (usize, Previous),
+}
+
+impl Shaper {
+    fn new(out: Vec<u8>) -> Self {
+        Self {
+            out,
+            previous: Previous::Start,
+            depth: 0,
+            lists: [List::default(); LISTS_MAX],
+            lists_len: 0,
+            word_start: 0,
+            words: [(0, Previous::Start); 4],
+            words_len: 0,
+            signs: (0, Previous::Start),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, text: &str, token: Token, lexer: &mut Lexer<'_>) {
+        match token.kind {
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment => {}
+            TokenKind::Word => self.push_word(&text.as_bytes()[token.start..token.end], lexer, text),
+            TokenKind::QuotedIdentifier => {
+                self.end_rows();
+                self.write(&text.as_bytes()[token.start..token.end], Previous::Quoted);
+            }
+            TokenKind::String | TokenKind::DollarString => {
+                self.take_back_type();
+                self.push_value(lexer, text);
+            }
+            TokenKind::Number | TokenKind::PositionalParameter | TokenKind::NamedParameter => {
+                self.push_value(lexer, text);
+            }
+            TokenKind::Unterminated => {
+                if !text[token.start..].starts_with("/*") {
+                    self.push_value(lexer, text);
+                }
+            }
+            TokenKind::Comma => self.push_comma(),
+            TokenKind::OpenParenthesis => self.push_open_parenthesis(),
+            TokenKind::CloseParenthesis => self.push_close(b")", Previous::CloseParenthesis),
+            TokenKind::OpenBracket => self.push_open_bracket(),
+            TokenKind::CloseBracket => self.push_close_bracket(lexer, text),
+            TokenKind::Operator => self.push_operator(&text.as_bytes()[token.start..token.end], lexer, text),
+            TokenKind::Cast => self.write_tight(b"::", Previous::Cast),
+            TokenKind::Dot => self.write_tight(b".", Previous::Dot),
+            TokenKind::Semicolon => {
+                self.end_rows();
+                self.write_tight(b";", Previous::Other);
+            }
+            TokenKind::Colon | TokenKind::Unknown => {
+                self.end_rows();
+                self.write(&text.as_bytes()[token.start..token.end], Previous::Other);
+            }
+        }
+    }
+
+    /// Writes with a blank before, unless an opening, a dot, a cast or a comma precedes.
+    #[inline]
+    fn write(&mut self, bytes: &[u8], now: Previous) {
+        self.blank();
+        self.out.extend_from_slice(bytes);
+        self.previous = now;
+    }
+
+    #[inline]
+    fn write_tight(&mut self, bytes: &[u8], now: Previous) {
+        self.out.extend_from_slice(bytes);
+        self.previous = now;
+    }
+
+    #[inline]
+    fn blank(&mut self) {
+        match self.previous {
+            Previous::Start
+            | Previous::OpenParenthesis
+            | Previous::OpenBracket
+            | Previous::Comma
+            | Previous::Dot
+            | Previous::Cast => {}
+            _ => self.out.push(b' '),
+        }
+    }
+
+    #[inline]
+    fn push_word(&mut self, word: &[u8], lexer: &mut Lexer<'_>, text: &str) {
+        self.end_rows();
+        if matches!(word.len(), 4 | 5) && self.is_constant(word) {
+            return self.push_value(lexer, text);
+        }
+        self.words[self.words_len & 3] = (self.out.len(), self.previous);
+        self.words_len += 1;
+        self.blank();
+        self.word_start = self.out.len();
+        self.out.extend_from_slice(word);
+        self.out[self.word_start..].make_ascii_lowercase();
+        self.previous = Previous::Word;
+    }
+
+    /// NULL, TRUE and FALSE as values: drivers inline them, and bind them, like any other.
+    fn is_constant(&self, word: &[u8]) -> bool {
+        if !matches!(word[0], b'n' | b'N' | b't' | b'T' | b'f' | b'F') {
+            return false;
+        }
+        if !["null", "true", "false"].iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes())) {
+            return false;
+        }
+        match self.previous {
+            Previous::Operator | Previous::OpenParenthesis | Previous::OpenBracket | Previous::Comma => true,
+            Previous::Word => keyword::precedes_constant(self.last_word()),
+            _ => false,
+        }
+    }
+
+    fn last_word(&self) -> &[u8] {
+        self.out.get(self.word_start..).unwrap_or_default()
+    }
+
+    /// A literal or a parameter, with the casts behind it.
+    #[inline]
+    fn push_value(&mut self, lexer: &mut Lexer<'_>, text: &str) {
+        self.end_rows();
+        if self.previous == Previous::Sign {
+            self.out.truncate(self.signs.0);
+            self.previous = self.signs.1;
+        }
+        // Strings on several lines continue one another.
+        if self.previous != Previous::Placeholder {
+            self.write(b"?", Previous::Placeholder);
+        }
+        self.skip_casts(lexer, text);
+    }
+
+    /// Skips every `::type` that follows. The lexer stays where it is when there is none.
+    #[inline]
+    fn skip_casts(&mut self, lexer: &mut Lexer<'_>, text: &str) {
+        loop {
+            let mut ahead = *lexer;
+            match ahead.next_significant() {
+                Some(token) if token.kind == TokenKind::Cast => {}
+                _ => return,
+            }
+            match skip_type(ahead, text) {
+                Some(behind) => *lexer = behind,
+                None => return,
+            }
+        }
+    }
+
+    /// Takes back the type of `date '2024-01-01'`: its bound form is a bare parameter.
+    fn take_back_type(&mut self) {
+        if self.previous != Previous::Word {
+            return;
+        }
+        let words = match self.last_word() {
+            b"zone"
+                if self.ends_with_one_of(&["timestamp with time zone", "timestamp without time zone"]) =>
+            {
+                4
+            }
+            b"zone" if self.ends_with_one_of(&["time with time zone", "time without time zone"]) => 4,
+            b"precision" if self.ends_with_one_of(&["double precision"]) => 2,
+            b"varying" if self.ends_with_one_of(&["character varying"]) => 2,
+            word if keyword::is_type(word) => 1,
+            _ => return,
+        };
+        if self.words_len >= words {
+            let (start, previous) = self.words[(self.words_len - words) & 3];
+            self.out.truncate(start);
+            self.previous = previous;
+        }
+    }
+
+    fn ends_with_one_of(&self, types: &[&str]) -> bool {
+        types.iter().any(|name| self.out.ends_with(name.as_bytes()))
+    }
+
+    fn is_behind_operand(&self) -> bool {
+        match self.previous {
+            Previous::Quoted
+            | Previous::Placeholder
+            | Previous::CloseParenthesis
+            | Previous::CloseBracket => true,
+            Previous::Word => !keyword::opens_expression(self.last_word()),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn push_operator(&mut self, operator: &[u8], lexer: &mut Lexer<'_>, text: &str) {
+        match operator {
+            // A question mark is an operator of jsonb only between operands; else it stands for a value.
+            b"?" if !self.is_behind_operand() => self.push_value(lexer, text),
+            b"-" | b"+" if !self.is_behind_operand() => {
+                self.end_rows();
+                if self.previous != Previous::Sign {
+                    self.signs = (self.out.len(), self.previous);
+                }
+                self.write(operator, Previous::Sign);
+            }
+            _ => {
+                self.end_rows();
+                self.write(operator, Previous::Operator);
+            }
+        }
+    }
+
+    fn push_comma(&mut self) {
+        if let Some(list) = self.current_list()
+            && list.depth == self.depth
+        {
+            self.end_item();
+        }
+        self.out.extend_from_slice(b", ");
+        self.previous = Previous::Comma;
+        let (start, depth) = (self.out.len(), self.depth);
+        if let Some(list) = self.current_list_mut()
+            && list.depth == depth
+        {
+            list.item = start;
+        }
+    }
+
+    fn push_open_parenthesis(&mut self) {
+        let (mut is_in, mut is_rows) = (false, false);
+        match self.previous {
+            Previous::Word => {
+                let word = self.last_word();
+                (is_in, is_rows) = (word == b"in", word == b"values");
+                if keyword::stands_apart(word) {
+                    self.out.push(b' ');
+                }
+            }
+            Previous::Quoted => {}
+            _ => self.blank(),
+        }
+        if is_rows {
+            self.open_list(ListKind::Rows, self.depth);
+        }
+        self.write_tight(b"(", Previous::OpenParenthesis);
+        self.depth += 1;
+        if is_in {
+            self.open_list(ListKind::In, self.depth);
+        }
+    }
+
+    fn push_open_bracket(&mut self) {
+        let array = match self.previous {
+            Previous::Word if self.last_word() == b"array" => {
+                Some(self.words[self.words_len.wrapping_sub(1) & 3])
+            }
+            Previous::OpenBracket | Previous::Comma => match self.current_list() {
+                Some(List { kind: ListKind::Array(..), depth, .. }) if depth == self.depth => {
+                    Some((self.out.len(), self.previous))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        if matches!(self.previous, Previous::Operator | Previous::Sign | Previous::Other) {
+            self.out.push(b' ');
+        }
+        self.write_tight(b"[", Previous::OpenBracket);
+        self.depth += 1;
+        if let Some((start, previous)) = array {
+            self.open_list(ListKind::Array(start, previous), self.depth);
+        }
+    }
+
+    /// Closes an array; one of constants only is itself a constant.
+    fn push_close_bracket(&mut self, lexer: &mut Lexer<'_>, text: &str) {
+        let array = match self.current_list() {
+            Some(list) if list.depth == self.depth => match list.kind {
+                ListKind::Array(start, previous) => Some((start, previous, list.first)),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some((start, previous, first)) = array {
+            self.end_item();
+            if matches!(&self.out[first..], b"" | b"?") {
+                self.lists_len -= 1;
+                self.depth = self.depth.saturating_sub(1);
+                self.out.truncate(start);
+                self.previous = previous;
+                return self.push_value(lexer, text);
+            }
+        }
+        self.push_close(b"]", Previous::CloseBracket);
+    }
+
+    fn push_close(&mut self, bytes: &[u8], now: Previous) {
+        while let Some(list) = self.current_list() {
+            if list.depth < self.depth {
+                break;
+            }
+            self.end_item();
+            self.lists_len -= 1;
+        }
+        self.depth = self.depth.saturating_sub(1);
+        self.write_tight(bytes, now);
+    }
+
+    fn open_list(&mut self, kind: ListKind, depth: usize) {
+        if self.lists_len < LISTS_MAX {
+            let start = self.out.len();
+            self.lists[self.lists_len] = List { depth, first: start, kept: start, item: start, kind };
+            self.lists_len += 1;
+        }
+    }
+
+    #[inline]
+    fn current_list(&self) -> Option<List> {
+        self.lists_len.checked_sub(1).map(|index| self.lists[index])
+    }
+
+    fn current_list_mut(&mut self) -> Option<&mut List> {
+        self.lists_len.checked_sub(1).map(|index| &mut self.lists[index])
+    }
+
+    /// Ends the rows behind `values` where something else than a comma or a row follows.
+    #[inline]
+    fn end_rows(&mut self) {
+        if let Some(list) = self.current_list()
+            && list.kind == ListKind::Rows
+            && list.depth == self.depth
+        {
+            self.end_item();
+            self.lists_len -= 1;
+        }
+    }
+
+    /// An item of the innermost list is complete: drops it where it equals the one before.
+    fn end_item(&mut self) {
+        let Some(List { first, kept, item, kind, .. }) = self.current_list() else { return };
+        if kind == ListKind::Subquery {
+            return;
+        }
+        let is_first = item == first;
+        let content = self.out.get(item..).unwrap_or_default();
+        if is_first
+            && kind == ListKind::In
+            && (content.starts_with(b"select ") || content.starts_with(b"with "))
+        {
+            if let Some(list) = self.current_list_mut() {
+                list.kind = ListKind::Subquery;
+            }
+            return;
+        }
+        // `, ` stands between the kept item and this one.
+        let kept_end = item.saturating_sub(2);
+        if !is_first && self.out.get(kept..kept_end) == Some(content) {
+            self.out.truncate(kept_end);
+        } else if let Some(list) = self.current_list_mut() {
+            list.kept = item;
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        while self.lists_len > 0 {
+            self.end_item();
+            self.lists_len -= 1;
+        }
+        while let Some(b';' | b' ') = self.out.last() {
+            self.out.pop();
+        }
+        self.out
+    }
+}
+
+/// The lexer behind a type's name, or `None` where there is none. `text` is the lexer's.
+fn skip_type<'a>(mut lexer: Lexer<'a>, text: &str) -> Option<Lexer<'a>> {
+    let mut name = lexer.next_significant()?;
+    loop {
+        if !matches!(name.kind, TokenKind::Word | TokenKind::QuotedIdentifier) {
+            return None;
+        }
+        let mut ahead = lexer;
+        match ahead.next_significant() {
+            Some(token) if token.kind == TokenKind::Dot => name = ahead.next_significant()?,
+            _ => break,
+        }
+        lexer = ahead;
+    }
+    let second: &[&str] = if name.is_word(text, "double") {
+        &["precision"]
+    } else if ["character", "char", "bit", "nchar"].iter().any(|word| name.is_word(text, word)) {
+        &["varying"]
+    } else {
+        &[]
+    };
+    lexer = skip_words(lexer, text, second);
+    lexer = skip_modifier(lexer);
+    if name.is_word(text, "timestamp") || name.is_word(text, "time") {
+        let with = skip_words(lexer, text, &["with", "time", "zone"]);
+        let without = skip_words(lexer, text, &["without", "time", "zone"]);
+        lexer = if position(&with) == position(&lexer) { without } else { with };
+    }
+    Some(skip_array_bounds(lexer))
+}
+
+fn position(lexer: &Lexer<'_>) -> Option<usize> {
+    let mut ahead = *lexer;
+    ahead.next().map(|token| token.start)
+}
+
+/// Behind the words where all of them follow, else unmoved.
+fn skip_words<'a>(lexer: Lexer<'a>, text: &str, words: &[&str]) -> Lexer<'a> {
+    let mut ahead = lexer;
+    for word in words {
+        match ahead.next_significant() {
+            Some(token) if token.is_word(text, word) => {}
+            _ => return lexer,
+        }
+    }
+    ahead
+}
+
+/// Behind `(10, 2)` where it follows, else unmoved.
+fn skip_modifier(lexer: Lexer<'_>) -> Lexer<'_> {
+    let mut ahead = lexer;
+    if ahead.next_significant().map(|token| token.kind) != Some(TokenKind::OpenParenthesis) {
+        return lexer;
+    }
+    loop {
+        match ahead.next_significant().map(|token| token.kind) {
+            Some(TokenKind::Number | TokenKind::Comma) => {}
+            Some(TokenKind::CloseParenthesis) => return ahead,
+            _ => return lexer,
+        }
+    }
+}
+
+/// Behind every `[]` and `[3]`, else unmoved.
+fn skip_array_bounds(mut lexer: Lexer<'_>) -> Lexer<'_> {
+    loop {
+        let mut ahead = lexer;
+        if ahead.next_significant().map(|token| token.kind) != Some(TokenKind::OpenBracket) {
+            return lexer;
+        }
+        match ahead.next_significant().map(|token| token.kind) {
+            Some(TokenKind::CloseBracket) => lexer = ahead,
+            Some(TokenKind::Number) => match ahead.next_significant().map(|token| token.kind) {
+                Some(TokenKind::CloseBracket) => lexer = ahead,
+                _ => return lexer,
+            },
+            _ => return lexer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
