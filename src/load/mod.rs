@@ -1,1 +1,17 @@
-//! Statements executed at a schedule and timed.
+//! Statements executed at a schedule and timed, by a thin blocking client of
+//! our own: what a measurement adds to the server's time is one send, one
+//! receive and two clock readings.
+
+mod address;
+mod client;
+mod cpu_time;
+mod error;
+mod login;
+mod reply;
+mod stream;
+
+pub use address::{Address, Encryption, Endpoint};
+pub use client::{Client, Request, Statement};
+pub use cpu_time::thread_cpu_time;
+pub use error::{Error, ServerError};
+pub use reply::Execution;
