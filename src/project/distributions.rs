@@ -4,7 +4,6 @@
 //! checked. What needs the catalogue (do the table, the column and its type
 //! agree?) is checked by `seed::plan`, which uses the spans kept here.
 
-mod fields;
 mod parse;
 mod source;
 mod template;

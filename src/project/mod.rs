@@ -12,6 +12,9 @@ pub mod query;
 pub mod settings;
 pub mod transaction;
 
+mod fields;
+mod nearest;
+
 use std::path::PathBuf;
 
 /// A whole project, checked.

@@ -1,9 +1,9 @@
 //! The file's tables: rows, uniqueness, columns. All problems at once.
 
-use super::fields::{self, Fields, Problems};
 use super::source::column;
 use super::{Distributions, RowCount, TableDistribution, UniqueColumns};
 use crate::project::diagnostic::Diagnostic;
+use crate::project::fields::{self, Fields, Problems};
 use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;

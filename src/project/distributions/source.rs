@@ -1,9 +1,10 @@
 //! One column's declaration: `{ lognormal = { median = 60, sigma = 0.8 }, scale = 2 }`.
 
-use super::fields::{self, Fields, Problems};
 use super::parse::split_reference;
 use super::template::parse_template;
 use super::{ColumnDistribution, NumberDistribution, NumberSource, Skew, ValueSource, WeightedValue};
+use crate::project::fields::{self, Fields, Problems};
+use crate::project::nearest::nearest;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -86,7 +87,7 @@ fn source(
         Some((_, _, source)) => source,
         None => {
             let help = fields.rest().find_map(|(key, ..)| {
-                fields::nearest(key, READERS.iter().map(|(known, _)| *known))
+                nearest(key, READERS.iter().map(|(known, _)| *known))
                     .map(|known| format!("did you mean `{known}` for `{key}`?"))
             });
             problems.add(
