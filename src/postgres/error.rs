@@ -114,7 +114,7 @@ pub enum Error {
     Precious(String),
     /// A migration failed or was changed after it was applied.
     #[error("{0}")]
-    Migration(String),
+    Migration(Box<super::MigrationError>),
     /// The server answered something that was not expected.
     #[error("{0}")]
     Unexpected(String),
@@ -133,6 +133,7 @@ impl Error {
         match self {
             Self::Server(error) => Some(error),
             Self::Connect { server, .. } => server.as_deref(),
+            Self::Migration(error) => error.server.as_ref(),
             _ => None,
         }
     }
@@ -144,6 +145,12 @@ impl From<tokio_postgres::Error> for Error {
             Some(report) => Self::Server(Box::new(report.into())),
             None => Self::Client(chain(&error)),
         }
+    }
+}
+
+impl From<super::MigrationError> for Error {
+    fn from(error: super::MigrationError) -> Self {
+        Self::Migration(Box::new(error))
     }
 }
 

@@ -12,6 +12,8 @@ mod directory;
 mod error;
 mod explain;
 mod guard;
+pub mod migrate;
+mod migrate_error;
 mod naming;
 mod orphan;
 mod programs;
@@ -25,6 +27,7 @@ mod version;
 
 pub use error::{Error, ServerError};
 pub use explain::{ExplainOptions, explain, explain_json};
+pub use migrate_error::MigrationError;
 pub use naming::{quote_identifier, quote_literal};
 pub use programs::{Programs, SUPPORTED_MAJORS};
 pub use server::ThrowawayOptions;

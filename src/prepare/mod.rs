@@ -4,3 +4,45 @@
 //! version, seeded with the volume and kept as a template for clones. On a
 //! precious target nothing of the target is changed; new databases are made
 //! beside it where the rights allow.
+
+mod command;
+mod databases;
+mod error;
+
+pub use databases::Databases;
+pub use error::Error;
+
+use crate::model::{Progress, ScenarioReport};
+use crate::postgres::Target;
+use crate::postgres::migrate::MigrationFile;
+use crate::project::Project;
+
+/// What every scenario works with.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The project under test.
+    pub project: &'a Project,
+    /// The server and the database under test.
+    pub target: &'a Target,
+    /// Databases made ready.
+    pub databases: &'a Databases<'a>,
+    /// Replays everything random.
+    pub seed: u64,
+    /// Tells a person that work goes on.
+    pub progress: &'a dyn Progress,
+    /// Takes a report that is not whole yet, so that nothing is lost when the run is cut short.
+    pub checkpoint: &'a (dyn Fn(&ScenarioReport) + Send + Sync),
+}
+
+/// The project's migrations as `postgres` takes them.
+#[must_use]
+pub fn migration_files(project: &Project) -> Vec<MigrationFile> {
+    let file = |migration: &crate::project::migration::Migration| MigrationFile {
+        version: migration.version.clone(),
+        label: migration.label.clone(),
+        path: migration.path.clone(),
+        sql: migration.sql.clone(),
+        in_transaction: migration.in_transaction,
+    };
+    project.migrations.iter().map(file).collect()
+}

@@ -6,18 +6,10 @@ use std::io;
 /// An outgoing format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Tables for a person
+    /// Tables for a person.
     Terminal,
-    /// The whole report, versioned (docs/run.schema.json)
+    /// The versioned machine format.
     Json,
-    /// JUnit XML
-    Junit,
-    /// A job summary or a pull request comment
-    Markdown,
-    /// GitHub workflow commands: findings at their line
-    Github,
-    /// The measurements
-    Csv,
 }
 
 impl Format {
@@ -29,10 +21,6 @@ impl Format {
         match self {
             Self::Terminal => super::terminal::write(report, colour, out),
             Self::Json => super::json::write(report, out),
-            Self::Junit => super::junit::write(report, out),
-            Self::Markdown => super::markdown::write(report, out),
-            Self::Github => super::github::write(report, out),
-            Self::Csv => super::csv::write(report, out),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The one integration binary. A module per scenario, plus `cli`, `reports`,
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
 
-mod reports;
+mod migrate;
 mod server;
 mod support;

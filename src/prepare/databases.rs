@@ -1,0 +1,95 @@
+//! Databases made ready once and handed out by name.
+
+use super::{Error, command, migration_files};
+use crate::model::Progress;
+use crate::postgres::{Target, migrate};
+use crate::project::Project;
+use crate::project::settings::Volume;
+use std::collections::BTreeMap;
+use tokio::sync::Mutex;
+
+/// Makes databases at a schema version and a volume, each once per run. What
+/// it hands out is a template: never change it, clone it.
+pub struct Databases<'a> {
+    project: &'a Project,
+    target: &'a Target,
+    progress: &'a dyn Progress,
+    /// Name by version (`None`: the newest) and volume.
+    made: Mutex<BTreeMap<(Option<String>, String), String>>,
+}
+
+impl<'a> Databases<'a> {
+    /// None made yet.
+    #[must_use]
+    pub fn new(project: &'a Project, target: &'a Target, progress: &'a dyn Progress) -> Self {
+        Self { project, target, progress, made: Mutex::default() }
+    }
+
+    /// The name of a database with all migrations, holding a volume.
+    ///
+    /// # Errors
+    /// The volume is unknown, a migration fails, the data does not fit, or the server refuses.
+    pub async fn at_head(&self, volume: &str) -> Result<String, Error> {
+        self.at_version(None, volume).await
+    }
+
+    /// The same at an earlier migration version.
+    ///
+    /// # Errors
+    /// As [`Self::at_head`]; also where the version is unknown.
+    pub async fn at(&self, version: &str, volume: &str) -> Result<String, Error> {
+        let is_head = self.project.migrations.last().is_some_and(|last| last.version == version);
+        self.at_version(if is_head { None } else { Some(version) }, volume).await
+    }
+
+    async fn at_version(&self, version: Option<&str>, volume: &str) -> Result<String, Error> {
+        let volume = self.volume(volume)?;
+        let key = (version.map(str::to_owned), volume.name.clone());
+        // Held while making: whoever else asks for the same waits for it.
+        let mut made = self.made.lock().await;
+        if let Some(name) = made.get(&key) {
+            return Ok(name.clone());
+        }
+        let label = format!("{}_{}", version.unwrap_or("head"), volume.name);
+        let name = self.target.create_database(&label).await?;
+        self.migrate(&name, version).await?;
+        self.seed(&name, volume, version.is_none()).await?;
+        made.insert(key, name.clone());
+        Ok(name)
+    }
+
+    /// Migrates a database, which must be one that may be changed, to a version (`None`: the newest).
+    ///
+    /// # Errors
+    /// A migration fails, or the database is not ours to change.
+    pub async fn migrate(&self, database: &str, version: Option<&str>) -> Result<(), Error> {
+        self.target.require_change(database)?;
+        if let Some(own_command) = &self.project.settings.database.migrate_command {
+            let url = self.target.url_for(database);
+            return command::run(own_command, version, &self.project.root, &url).await;
+        }
+        let session = self.target.connect_to(database).await?;
+        migrate::apply(&session, &migration_files(self.project), version, self.progress).await?;
+        Ok(())
+    }
+
+    /// Fills the tables with a volume. At an earlier version, tables and columns
+    /// that are not there yet are left out.
+    async fn seed(&self, _database: &str, _volume: &Volume, _is_head: bool) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn volume(&self, name: &str) -> Result<&'a Volume, Error> {
+        let volumes = &self.project.settings.volumes;
+        volumes.iter().find(|volume| volume.name == name).ok_or_else(|| Error::UnknownVolume {
+            name: name.to_owned(),
+            known: volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl std::fmt::Debug for Databases<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Databases").field("project", &self.project.name).finish_non_exhaustive()
+    }
+}
