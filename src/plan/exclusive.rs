@@ -1,6 +1,6 @@
 //! From inclusive to exclusive figures: what each node did itself.
 //!
-//! EXPLAIN counts a node's children into it. An InitPlan or CTE is listed
+//! EXPLAIN counts a node's children into it. An `InitPlan` or CTE is listed
 //! under the node that declares it but runs inside the node that first asks
 //! for its value, so it is taken off there. Exclusive buffers of all nodes add
 //! up to the root's.
@@ -131,7 +131,7 @@ fn is_init_plan(node: &PlanNode) -> bool {
     node.parent_relationship.as_deref() == Some("InitPlan")
 }
 
-/// The node inside which an InitPlan runs: the first CTE scan of it, or the
+/// The node inside which an `InitPlan` runs: the first CTE scan of it, or the
 /// first node that mentions its value; `None`: the node that declares it.
 fn consumer_of(flat: &Flat<'_>, init_plan: usize) -> Option<usize> {
     let name = flat.nodes[init_plan].0.subplan_name.as_deref()?;

@@ -37,6 +37,7 @@ fn line(node: &PlanNode) -> String {
     let mut bare = node.clone();
     bare.children = Vec::new();
     bare.alias = node.alias.as_deref().map(|alias| without_suffix(alias).to_owned());
+    bare.index = node.index.as_deref().map(|index| stable_index_name(index).to_owned());
     line.push_str(&bare.label());
     for condition in &node.conditions {
         let _ = write!(line, " [{}: {}]", condition.kind.name(), normalise_expression(&condition.text));
@@ -51,6 +52,13 @@ fn line(node: &PlanNode) -> String {
         line.push_str(" backward");
     }
     line
+}
+
+/// `CREATE INDEX` without a name numbers repeated names: `t_c_idx1` counts as `t_c_idx`.
+#[must_use]
+pub fn stable_index_name(name: &str) -> &str {
+    let stem = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    if ["_idx", "_key", "_pkey", "_excl"].iter().any(|end| stem.ends_with(end)) { stem } else { name }
 }
 
 fn without_numbers(name: &str) -> String {

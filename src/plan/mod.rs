@@ -16,7 +16,7 @@ mod totals;
 mod walk;
 
 pub use exclusive::{Dominating, DominatingBy, Exclusive};
-pub use fingerprint::{Fingerprint, normalise_expression};
+pub use fingerprint::{Fingerprint, normalise_expression, stable_index_name};
 pub use node::{
     Actual, Buffers, Condition, ConditionKind, Estimate, HashUse, MemoizeUse, PlanNode, RowsRemoved,
     SortGroups, SortUse, Wal, Worker,

@@ -283,7 +283,7 @@ pub struct PlanNode {
     pub strategy: Option<String>,
     /// `Simple`, `Partial`, `Finalize` of an aggregate.
     pub partial_mode: Option<String>,
-    /// `Insert`, `Update`, `Delete`, `Merge` of a ModifyTable or foreign scan.
+    /// `Insert`, `Update`, `Delete`, `Merge` of a `ModifyTable` or foreign scan.
     pub operation: Option<String>,
     /// `Intersect`, `Except`, … of a set operation.
     pub command: Option<String>,
@@ -355,7 +355,7 @@ pub struct PlanNode {
     pub wal: Option<Wal>,
     /// Everything else, as EXPLAIN gave it.
     pub other: Map<String, Value>,
-    /// Children in EXPLAIN's order, InitPlans and SubPlans among them.
+    /// Children in EXPLAIN's order, `InitPlan` and `SubPlan` nodes among them.
     pub children: Vec<Self>,
 }
 

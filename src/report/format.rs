@@ -6,10 +6,18 @@ use std::io;
 /// An outgoing format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Tables for a person.
+    /// Tables for a person
     Terminal,
-    /// The versioned machine format.
+    /// The whole report, versioned (docs/run.schema.json)
     Json,
+    /// JUnit XML
+    Junit,
+    /// A job summary or a pull request comment
+    Markdown,
+    /// GitHub workflow commands: findings at their line
+    Github,
+    /// The measurements
+    Csv,
 }
 
 impl Format {
@@ -21,6 +29,10 @@ impl Format {
         match self {
             Self::Terminal => super::terminal::write(report, colour, out),
             Self::Json => super::json::write(report, out),
+            Self::Junit => super::junit::write(report, out),
+            Self::Markdown => super::markdown::write(report, out),
+            Self::Github => super::github::write(report, out),
+            Self::Csv => super::csv::write(report, out),
         }
     }
 }

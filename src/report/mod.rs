@@ -1,9 +1,14 @@
 //! The run report in every outgoing format: `&RunReport` to `io::Write`. The
 //! only home of formats that leave the program.
 
+pub mod csv;
 pub mod format;
+pub mod github;
+pub mod history;
 pub mod json;
+pub mod junit;
 pub mod kept_run;
+pub mod markdown;
 pub mod terminal;
 mod units;
 

@@ -4,6 +4,9 @@ use crate::model::Unit;
 
 /// A value with its unit, short: `1.24 ms`, `39 blocks`, `0.83x`.
 pub(crate) fn format(value: f64, unit: Unit) -> String {
+    if !value.is_finite() {
+        return "-".into();
+    }
     match unit {
         Unit::Microseconds => duration_us(value),
         Unit::Bytes => bytes(value),

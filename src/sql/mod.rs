@@ -6,6 +6,7 @@
 
 pub mod comment;
 pub mod lexer;
+pub mod literal;
 pub mod parameters;
 pub mod shape;
 pub mod statement;

@@ -9,6 +9,7 @@
 
 use super::keyword;
 use super::lexer::{Lexer, Token, TokenKind};
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A normalised statement.
@@ -18,6 +19,17 @@ pub struct Shape {
     pub text: String,
     /// XXH3-64 of the text; stable between runs and machines.
     pub hash: u64,
+}
+
+/// What stood at one `?` of a shape: one value, or the collapsed values of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholder {
+    /// Byte ranges of the values in the statement, signs included, in order.
+    pub values: Vec<Range<usize>>,
+    /// Whether equal list items were collapsed into it, or it stands for an array.
+    pub is_list: bool,
+    /// Where its `?` stands in the shape, in bytes.
+    position: usize,
 }
 
 /// Lists inside lists are collapsed down to this depth; deeper ones stay as they are.
@@ -32,6 +44,23 @@ pub fn shape(text: &str) -> Shape {
     let text = String::from_utf8(buffer)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     Shape { text, hash }
+}
+
+/// Normalises a statement, and says what stood at each `?`, in the shape's order.
+#[must_use]
+pub fn shape_with_placeholders(text: &str) -> (Shape, Vec<Placeholder>) {
+    let mut shaper = Shaper::new(Vec::new());
+    shaper.placeholders = Some(Vec::new());
+    let mut lexer = Lexer::new(text);
+    while let Some(token) = lexer.next() {
+        shaper.push(text, token, &mut lexer);
+    }
+    shaper.end_lists();
+    let placeholders = shaper.placeholders.take().unwrap_or_default();
+    let buffer = shaper.finish();
+    let hash = xxh3_64(&buffer);
+    let text = String::from_utf8_lossy(&buffer).into_owned();
+    (Shape { text, hash }, placeholders)
 }
 
 /// Normalises into a buffer that the caller keeps, and returns the hash.
@@ -111,6 +140,11 @@ struct Shaper {
     words_len: usize,
     /// Where a run of unary signs began, and what stood before.
     signs: (usize, Previous),
+    /// The token at hand, from its first sign on, and where a run of signs began, in the statement.
+    token: Range<usize>,
+    signs_start: usize,
+    /// Kept only where a caller asks for them.
+    placeholders: Option<Vec<Placeholder>>,
 }
 
 impl Shaper {
@@ -125,11 +159,15 @@ impl Shaper {
             words: [(0, Previous::Start); 4],
             words_len: 0,
             signs: (0, Previous::Start),
+            token: 0..0,
+            signs_start: 0,
+            placeholders: None,
         }
     }
 
     #[inline]
     fn push(&mut self, text: &str, token: Token, lexer: &mut Lexer<'_>) {
+        self.token = token.start..token.end;
         match token.kind {
             TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment => {}
             TokenKind::Word => self.push_word(&text.as_bytes()[token.start..token.end], lexer, text),
@@ -236,12 +274,55 @@ impl Shaper {
         if self.previous == Previous::Sign {
             self.out.truncate(self.signs.0);
             self.previous = self.signs.1;
+            self.token.start = self.signs_start;
         }
         // Strings on several lines continue one another.
-        if self.previous != Previous::Placeholder {
+        let continues = self.previous == Previous::Placeholder;
+        if !continues {
             self.write(b"?", Previous::Placeholder);
         }
+        if self.placeholders.is_some() {
+            self.note_placeholder(continues);
+        }
         self.skip_casts(lexer, text);
+    }
+
+    #[cold]
+    fn note_placeholder(&mut self, continues: bool) {
+        let position = self.out.len() - 1;
+        let Some(placeholders) = &mut self.placeholders else { return };
+        match placeholders.last_mut().and_then(|last| last.values.last_mut()) {
+            Some(value) if continues => value.end = self.token.end,
+            _ => {
+                placeholders.push(Placeholder { values: vec![self.token.clone()], is_list: false, position })
+            }
+        }
+    }
+
+    /// An item was dropped from `item` on: its values join those of the item kept.
+    #[cold]
+    fn fold_placeholders(&mut self, kept: usize, item: usize) {
+        let Some(placeholders) = &mut self.placeholders else { return };
+        let dropped = placeholders.partition_point(|placeholder| placeholder.position < item);
+        let first = placeholders.partition_point(|placeholder| placeholder.position < kept);
+        let dropped = placeholders.split_off(dropped);
+        for (placeholder, other) in placeholders[first..].iter_mut().zip(dropped) {
+            placeholder.values.extend(other.values);
+            placeholder.is_list = true;
+        }
+    }
+
+    /// An array of constants became a constant.
+    #[cold]
+    fn fold_array(&mut self, start: usize) {
+        let position = self.out.len() - 1;
+        let Some(placeholders) = &mut self.placeholders else { return };
+        let first = placeholders.partition_point(|placeholder| placeholder.position < start);
+        // The last one is the array itself, just noted.
+        let mut inner = placeholders.split_off(first);
+        inner.pop();
+        let values = inner.into_iter().flat_map(|placeholder| placeholder.values).collect();
+        placeholders.push(Placeholder { values, is_list: true, position });
     }
 
     /// Skips every `::type` that follows. The lexer stays where it is when there is none.
@@ -307,6 +388,7 @@ impl Shaper {
             b"-" | b"+" if !self.is_behind_operand() => {
                 self.end_rows();
                 if self.previous != Previous::Sign {
+                    self.signs_start = self.token.start;
                     self.signs = (self.out.len(), self.previous);
                 }
                 self.write(operator, Previous::Sign);
@@ -396,7 +478,11 @@ impl Shaper {
                 self.depth = self.depth.saturating_sub(1);
                 self.out.truncate(start);
                 self.previous = previous;
-                return self.push_value(lexer, text);
+                self.push_value(lexer, text);
+                if self.placeholders.is_some() {
+                    self.fold_array(start);
+                }
+                return;
             }
         }
         self.push_close(b"]", Previous::CloseBracket);
@@ -464,16 +550,23 @@ impl Shaper {
         let kept_end = item.saturating_sub(2);
         if !is_first && self.out.get(kept..kept_end) == Some(content) {
             self.out.truncate(kept_end);
+            if self.placeholders.is_some() {
+                self.fold_placeholders(kept, item);
+            }
         } else if let Some(list) = self.current_list_mut() {
             list.kept = item;
         }
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    fn end_lists(&mut self) {
         while self.lists_len > 0 {
             self.end_item();
             self.lists_len -= 1;
         }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.end_lists();
         while let Some(b';' | b' ') = self.out.last() {
             self.out.pop();
         }

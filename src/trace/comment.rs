@@ -1,10 +1,8 @@
-//! What an application says about itself in the statement's text: sqlcommenter
-//! tags (<https://google.github.io/sqlcommenter/spec/>) and `SET plimsoll.scope`.
+//! What an application says about itself: tags in comments, `SET plimsoll.scope`.
 
-use percent_encoding::percent_decode_str;
+use crate::sql::comment;
 
-/// Most tags kept of one comment, and the longest key or value, in bytes.
-const MAX_TAGS: usize = 32;
+/// Longest key or value of a tag kept, in bytes.
 const MAX_TAG_BYTES: usize = 256;
 
 /// Tags of one statement, in the order of the text.
@@ -25,43 +23,25 @@ impl Tags {
         if let Some(scope) = self.get("plimsoll_scope") {
             return Some(scope.to_owned());
         }
-        let trace_id = self.get("traceparent")?.split('-').nth(1)?;
-        (trace_id.len() == 32).then(|| format!("trace {trace_id}"))
+        let tag = comment::Tag { key: "traceparent".into(), value: self.get("traceparent")?.to_owned() };
+        comment::trace_parent(&[tag]).map(|parent| format!("trace {}", parent.trace_id))
     }
 }
 
-/// The sqlcommenter tags at the end (or at the start) of a statement: a block
-/// comment of `key='value'` pairs. None where there is no such comment.
+/// The tags in a statement's comments; none where there are none.
 #[must_use]
 pub fn comment_tags(text: &str) -> Option<Tags> {
-    let trimmed = text.trim_end_matches(|c: char| c.is_whitespace() || c == ';');
-    let at_end = trimmed.strip_suffix("*/").and_then(|inner| inner.rsplit_once("/*")).map(|(_, inner)| inner);
-    let at_start = || {
-        text.trim_start().strip_prefix("/*").and_then(|inner| inner.split_once("*/")).map(|(inner, _)| inner)
-    };
-    at_end.and_then(parse_tags).or_else(|| at_start().and_then(parse_tags))
-}
-
-fn parse_tags(comment: &str) -> Option<Tags> {
-    let mut tags = Vec::new();
-    for pair in comment.trim().split("',").take(MAX_TAGS) {
-        let (key, value) = pair.trim().split_once("='")?;
-        let value = value.strip_suffix('\'').unwrap_or(value);
-        tags.push((decode(key), decode(value)));
-    }
+    let tags: Vec<_> =
+        comment::tags(text).into_iter().map(|tag| (bounded(tag.key), bounded(tag.value))).collect();
     (!tags.is_empty()).then_some(Tags(tags))
 }
 
-fn decode(text: &str) -> String {
-    let mut decoded = percent_decode_str(&text.replace("\\'", "'")).decode_utf8_lossy().into_owned();
-    if decoded.len() > MAX_TAG_BYTES {
-        let mut end = MAX_TAG_BYTES;
-        while !decoded.is_char_boundary(end) {
-            end -= 1;
-        }
-        decoded.truncate(end);
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_TAG_BYTES {
+        let end = (0..=MAX_TAG_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
     }
-    decoded
+    text
 }
 
 /// The new scope that `SET [SESSION | LOCAL] plimsoll.scope {= | TO} '…'` or

@@ -2,5 +2,6 @@
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
 
 mod migrate;
+mod reports;
 mod server;
 mod support;

@@ -1,0 +1,66 @@
+//! GitHub workflow commands: findings shown at their line in a pull request.
+
+use crate::model::{Finding, RunReport, Severity, Verdict};
+use std::io;
+
+/// Writes one command a finding, and one a scenario in doubt.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    for scenario in &report.scenarios {
+        for finding in &scenario.findings {
+            write_finding(scenario.scenario.name(), finding, out)?;
+        }
+        if let Verdict::Inconclusive { needs } = &scenario.verdict {
+            let title = property(&format!("plimsoll {}: inconclusive", scenario.scenario.name()));
+            writeln!(out, "::warning title={title}::{}", data(&format!("would be decided by {needs}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_finding(scenario: &str, finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
+    let command = match finding.severity {
+        Severity::Failure => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "notice",
+    };
+    let mut properties =
+        vec![format!("title={}", property(&format!("plimsoll {scenario}: {}", finding.code)))];
+    if let Some(location) = &finding.location {
+        properties.push(format!("file={}", property(&location.path.to_string_lossy())));
+        properties.push(format!("line={}", location.line));
+    }
+    let mut message = finding.message.clone();
+    for line in &finding.evidence {
+        message.push('\n');
+        message.push_str(line);
+    }
+    if !finding.next_step.is_empty() {
+        message.push_str("\nnext: ");
+        message.push_str(&finding.next_step);
+    }
+    writeln!(out, "::{command} {}::{}", properties.join(","), data(&message))
+}
+
+/// Escapes as GitHub's runner reads the part after `::`.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes as GitHub's runner reads a property.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_and_separators_survive_the_runner() {
+        assert_eq!(data("50 %\nnext"), "50 %25%0Anext");
+        assert_eq!(property("a:b,c"), "a%3Ab%2Cc");
+    }
+}

@@ -1,0 +1,114 @@
+//! What the kept runs show together: a line a run, and the trend of a query
+//! with the points at which its level changed.
+
+use super::units;
+use crate::model::{Measurement, RunReport, Scenario, Variant};
+use crate::stats::change_points::{ChangePoint, ChangePointOptions, change_points};
+use comfy_table::{Table, presets};
+use std::io;
+
+/// Metrics whose trend is shown, most telling first.
+const TREND_METRICS: [&str; 6] = ["p50", "p95", "p99", "avg", "buffers", "rows"];
+
+/// One line a run, oldest first.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let mut header = vec!["run", "started", "commit"];
+    header.extend(Scenario::ALL.map(Scenario::name));
+    table.set_header(header);
+    for run in runs {
+        let commit = run.environment.git_commit.as_deref().map_or("-", |c| c.get(..8).unwrap_or(c));
+        let partial = if run.complete { "" } else { " (partial)" };
+        let mut row = vec![format!("{}{partial}", run.run_id), run.started_at.clone(), commit.to_owned()];
+        row.extend(Scenario::ALL.map(|scenario| {
+            let entry = run.scenarios.iter().find(|s| s.scenario == scenario);
+            entry.map_or("-", |entry| entry.verdict.word()).to_owned()
+        }));
+        table.add_row(row);
+    }
+    writeln!(out, "{}", table.trim_fmt())
+}
+
+/// A metric of a query over the runs in which it was measured.
+struct Trend<'a> {
+    volume: Option<&'a str>,
+    points: Vec<(&'a RunReport, &'a Measurement)>,
+}
+
+/// The query's metrics over the runs, with change points.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_trend(runs: &[RunReport], query: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut is_known = false;
+    for metric in TREND_METRICS {
+        for trend in trends(runs, query, metric) {
+            is_known = true;
+            write_metric(query, metric, &trend, out)?;
+        }
+    }
+    if !is_known {
+        let mut known: Vec<_> = slow_query_measurements(runs).map(|(_, m)| m.subject.as_str()).collect();
+        known.sort_unstable();
+        known.dedup();
+        writeln!(out, "no kept run measured `{query}`; measured were: {}", known.join(", "))?;
+    }
+    Ok(())
+}
+
+fn slow_query_measurements(runs: &[RunReport]) -> impl Iterator<Item = (&RunReport, &Measurement)> {
+    runs.iter().flat_map(|run| {
+        let entries = run.scenarios.iter().filter(|s| s.scenario == Scenario::SlowQueries);
+        entries.flat_map(|entry| &entry.measurements).map(move |m| (run, m))
+    })
+}
+
+/// A trend a volume: figures of different data sizes are not comparable.
+fn trends<'a>(runs: &'a [RunReport], query: &str, metric: &str) -> Vec<Trend<'a>> {
+    let mut trends: Vec<Trend<'a>> = Vec::new();
+    for (run, m) in slow_query_measurements(runs) {
+        if m.subject != query || m.metric != metric || m.variant != Variant::Only || !m.value.is_finite() {
+            continue;
+        }
+        let volume = m.volume.as_deref();
+        match trends.iter_mut().find(|t| t.volume == volume) {
+            Some(trend) => trend.points.push((run, m)),
+            None => trends.push(Trend { volume, points: vec![(run, m)] }),
+        }
+    }
+    trends
+}
+
+fn write_metric(query: &str, metric: &str, trend: &Trend<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let values: Vec<f64> = trend.points.iter().map(|(_, m)| m.value).collect();
+    let changes = change_points(&values, ChangePointOptions::default());
+    let at = trend.volume.map(|v| format!(" at {v}")).unwrap_or_default();
+    writeln!(out, "{query} {metric}{at}: {} runs {}", values.len(), sparkline(&values))?;
+    for (index, (run, m)) in trend.points.iter().enumerate() {
+        let change = changes.iter().find(|c| c.index == index).map(|c| describe(c, m)).unwrap_or_default();
+        writeln!(out, "  {}  {:>12}{change}", run.run_id, units::format(m.value, m.unit))?;
+    }
+    Ok(())
+}
+
+fn describe(change: &ChangePoint, m: &Measurement) -> String {
+    format!(
+        "  <- level changed from {} to {} (p = {:.3})",
+        units::format(change.before, m.unit),
+        units::format(change.after, m.unit),
+        change.p_value
+    )
+}
+
+/// A value a character, from lowest to highest.
+fn sparkline(values: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let span = (high - low).max(f64::MIN_POSITIVE);
+    values.iter().map(|v| BARS[(((v - low) / span * 7.0).round() as usize).min(7)]).collect()
+}

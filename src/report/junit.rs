@@ -1,0 +1,91 @@
+//! JUnit XML: a test suite a scenario, a test case a subject, so that a CI
+//! server lists what failed by name.
+
+use crate::model::{Finding, RunReport, ScenarioReport, Severity, Verdict};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+/// Writes the report.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut junit = Report::new("plimsoll");
+    for scenario in &report.scenarios {
+        junit.add_test_suite(suite(scenario));
+    }
+    junit.serialize(out).map_err(io::Error::other)
+}
+
+fn suite(scenario: &ScenarioReport) -> TestSuite {
+    let mut suite = TestSuite::new(scenario.scenario.name());
+    suite.set_time(Duration::from_millis(scenario.duration_ms));
+    for subject in subjects(scenario) {
+        let findings: Vec<_> = scenario.findings.iter().filter(|f| f.subject == subject).collect();
+        suite.add_test_case(subject_case(scenario, subject, &findings));
+    }
+    suite.add_test_case(verdict_case(scenario));
+    suite
+}
+
+/// Everything measured or found, once each, in a stable order.
+fn subjects(scenario: &ScenarioReport) -> BTreeSet<&str> {
+    let measured = scenario.measurements.iter().map(|m| m.subject.as_str());
+    measured.chain(scenario.findings.iter().map(|f| f.subject.as_str())).collect()
+}
+
+fn subject_case(scenario: &ScenarioReport, subject: &str, findings: &[&Finding]) -> TestCase {
+    let failures: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Failure).collect();
+    let mut status = TestCaseStatus::success();
+    if let Some(first) = failures.first() {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(first.message.as_str()).set_type(first.code);
+        status.set_description(failures.iter().map(|f| description(f)).collect::<Vec<_>>().join("\n\n"));
+    }
+    let mut case = TestCase::new(subject, status);
+    case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
+    let notes: Vec<_> =
+        findings.iter().filter(|f| f.severity != Severity::Failure).map(|f| description(f)).collect();
+    if !notes.is_empty() {
+        case.set_system_out(notes.join("\n\n"));
+    }
+    case
+}
+
+/// The scenario's own verdict, so that doubt and skipping are visible, too.
+fn verdict_case(scenario: &ScenarioReport) -> TestCase {
+    let status = match &scenario.verdict {
+        Verdict::Inconclusive { needs } => skipped(&format!("inconclusive: would be decided by {needs}")),
+        Verdict::Skipped { reason } => skipped(reason),
+        Verdict::Fail if !scenario.findings.iter().any(|f| f.severity == Severity::Failure) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(scenario.summary.as_str());
+            status
+        }
+        Verdict::Pass | Verdict::Fail => TestCaseStatus::success(),
+    };
+    let mut case = TestCase::new("verdict", status);
+    case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
+    let doubts = scenario.warnings.iter().map(|w| format!("doubt: {}", w.message()));
+    let lines: Vec<_> = std::iter::once(scenario.summary.clone()).chain(doubts).collect();
+    case.set_system_out(lines.join("\n"));
+    case
+}
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
+}
+
+fn description(finding: &Finding) -> String {
+    let mut lines = vec![format!("{}: {}", finding.code, finding.message)];
+    lines.extend(finding.location.iter().map(|l| format!("at {}:{}", l.path.display(), l.line)));
+    lines.extend(finding.evidence.iter().cloned());
+    if !finding.next_step.is_empty() {
+        lines.push(format!("next: {}", finding.next_step));
+    }
+    lines.join("\n")
+}

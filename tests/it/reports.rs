@@ -1,0 +1,210 @@
+//! Every format of one made-up run report that has one of everything.
+
+use plimsoll::model::evidence::Evidence;
+use plimsoll::model::{
+    Durability, Environment, Finding, Interval, Measurement, MeasurementWarning, RunReport, Scenario,
+    ScenarioReport, Severity, SourceLocation, TargetDescription, TargetKind, Unit, Variant, Verdict,
+};
+use plimsoll::report::{Format, json, kept_run};
+use std::fs;
+use std::path::Path;
+
+fn measurement(metric: &'static str, unit: Unit, value: f64, variant: Variant) -> Measurement {
+    Measurement {
+        subject: "order_history".into(),
+        metric,
+        unit,
+        value,
+        samples: 400,
+        interval: (unit == Unit::Microseconds).then_some(Interval {
+            low: value * 0.9,
+            high: value * 1.1,
+            confidence: 0.95,
+        }),
+        volume: Some("small".into()),
+        variant,
+    }
+}
+
+fn scenario(scenario: Scenario, verdict: Verdict, summary: &str) -> ScenarioReport {
+    ScenarioReport {
+        scenario,
+        verdict,
+        summary: summary.into(),
+        findings: Vec::new(),
+        measurements: Vec::new(),
+        evidence: Evidence::None,
+        warnings: Vec::new(),
+        duration_ms: 1240,
+    }
+}
+
+pub(crate) fn sample() -> RunReport {
+    let over_budget = Finding {
+        code: "over-budget",
+        severity: Severity::Failure,
+        subject: "order_history".into(),
+        message: "order_history p95 is 4.20 ms, over its budget of 2 ms".into(),
+        evidence: vec![
+            "Seq Scan on orders  39 blocks, 2 500 rows read | 3 kept".into(),
+            "user_id = 17 (common)".into(),
+        ],
+        next_step: "create an index on orders(user_id, created_at DESC)".into(),
+        location: Some(SourceLocation { path: "queries/order_history.sql".into(), line: 2 }),
+    };
+    let note = Finding {
+        code: "improved",
+        severity: Severity::Note,
+        subject: "order_history".into(),
+        message: "order_history reads 5 blocks instead of 39".into(),
+        evidence: Vec::new(),
+        next_step: String::new(),
+        location: None,
+    };
+    RunReport {
+        run_id: "20260102T030405-00abcd".into(),
+        started_at: "2026-01-02T03:04:05Z".into(),
+        plimsoll_version: "0.0.0".into(),
+        project: "shop".into(),
+        target: Some(TargetDescription {
+            kind: TargetKind::Throwaway,
+            server_version: "15.18".into(),
+            server_version_num: 150_018,
+            durability: Durability { fsync: true, synchronous_commit: "on".into(), full_page_writes: true },
+        }),
+        environment: Environment {
+            git_commit: Some("0123456789abcdef".into()),
+            git_branch: Some("main".into()),
+            cpu_count: 2,
+            operating_system: "linux".into(),
+        },
+        seed: 42,
+        scenarios: vec![
+            ScenarioReport {
+                findings: vec![over_budget],
+                measurements: vec![
+                    measurement("p95", Unit::Microseconds, 4200.0, Variant::Only),
+                    measurement("buffers", Unit::Blocks, 39.0, Variant::Only),
+                ],
+                warnings: vec![MeasurementWarning::NoisyMachine { p95_over_median: 3.2 }],
+                ..scenario(Scenario::SlowQueries, Verdict::Fail, "1 of 12 queries is over budget")
+            },
+            ScenarioReport {
+                findings: vec![note],
+                measurements: vec![
+                    measurement("buffers", Unit::Blocks, 39.0, Variant::Before),
+                    measurement("buffers", Unit::Blocks, 5.0, Variant::After),
+                    measurement("time_ratio", Unit::Ratio, f64::INFINITY, Variant::Only),
+                ],
+                ..scenario(Scenario::Regression, Verdict::Pass, "0 regressed, 1 improved, 11 unchanged")
+            },
+            scenario(
+                Scenario::Deadlock,
+                Verdict::Inconclusive { needs: "a higher step timeout".into() },
+                "1 order hung",
+            ),
+            scenario(
+                Scenario::NPlusOne,
+                Verdict::Skipped { reason: "the project names no command".into() },
+                "not asked",
+            ),
+        ],
+        warnings: vec![MeasurementWarning::DebugBuild],
+        complete: true,
+    }
+}
+
+fn written(format: Format) -> String {
+    let mut bytes = Vec::new();
+    format.write(&sample(), false, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn terminal() {
+    insta::assert_snapshot!(written(Format::Terminal));
+}
+
+#[test]
+fn colour_adds_escapes_and_takes_no_word_away() {
+    let mut bytes = Vec::new();
+    Format::Terminal.write(&sample(), true, &mut bytes).unwrap();
+    let coloured = String::from_utf8(bytes).unwrap();
+    assert!(coloured.contains("\u{1b}["));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), written(Format::Terminal));
+}
+
+#[test]
+fn json_as_published() {
+    insta::assert_snapshot!(written(Format::Json));
+}
+
+#[test]
+fn junit() {
+    insta::assert_snapshot!(written(Format::Junit));
+}
+
+#[test]
+fn markdown() {
+    insta::assert_snapshot!(written(Format::Markdown));
+}
+
+#[test]
+fn github() {
+    insta::assert_snapshot!(written(Format::Github));
+}
+
+#[test]
+fn csv() {
+    insta::assert_snapshot!(written(Format::Csv));
+}
+
+#[test]
+fn a_kept_run_reads_back_as_it_was_written() {
+    let text = written(Format::Json);
+    let read = json::read(&text).unwrap();
+    let mut again = Vec::new();
+    json::write(&read, &mut again).unwrap();
+    assert_eq!(String::from_utf8(again).unwrap(), text);
+    assert_eq!(read.scenarios[0].findings, sample().scenarios[0].findings);
+}
+
+#[test]
+fn a_key_of_a_later_version_is_ignored_and_a_later_format_refused() {
+    let text = written(Format::Json).replacen('{', "{\"new_key\": 1,", 1);
+    assert!(json::read(&text).is_ok());
+    let text = written(Format::Json).replacen("\"schema_version\": 1", "\"schema_version\": 99", 1);
+    let error = json::read(&text).unwrap_err().to_string();
+    assert!(error.contains("format 99"), "{error}");
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_this_build() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/run.schema.json");
+    let generated = serde_json::to_string_pretty(&json::schema()).unwrap() + "\n";
+    if std::env::var_os("PLIMSOLL_UPDATE_SCHEMA").is_some() {
+        fs::write(&path, &generated).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == generated,
+        "docs/run.schema.json is out of date: PLIMSOLL_UPDATE_SCHEMA=1 cargo test --test it reports::"
+    );
+}
+
+#[test]
+fn kept_runs_are_found_by_prefix_and_as_latest_and_replaced_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    for id in ["20260101T000000-aaaaaa", "20260102T000000-bbbbbb"] {
+        let kept = kept_run::KeptRun::create(folder.path(), id).unwrap();
+        kept.write(&sample()).unwrap();
+        kept.write(&RunReport { run_id: id.into(), ..sample() }).unwrap();
+    }
+    let latest = kept_run::find(folder.path(), "latest").unwrap();
+    assert_eq!(kept_run::read(&latest).unwrap().run_id, "20260102T000000-bbbbbb");
+    let first = kept_run::find(folder.path(), "20260101").unwrap();
+    assert_eq!(kept_run::read(&first).unwrap().run_id, "20260101T000000-aaaaaa");
+    assert!(kept_run::find(folder.path(), "2026").is_err(), "two runs answer to it");
+    let names: Vec<_> =
+        fs::read_dir(latest.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["run.json"], "no temporary file stays behind");
+}
