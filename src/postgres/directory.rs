@@ -47,6 +47,7 @@ impl PrivateDirectory {
             let path = path.clone();
             move |source| Error::File { action, path, source }
         };
+        require_writable(parent, account)?;
         let length = path.as_os_str().len() + "/.s.PGSQL.65535".len();
         if length > LONGEST_SOCKET_PATH {
             return Err(Error::Start(format!(
@@ -91,6 +92,27 @@ impl PrivateDirectory {
     pub(super) fn lock(&self) -> std::io::Result<File> {
         self.lock.try_clone()
     }
+}
+
+/// The guard removes the directory with the account's rights, not with ours.
+fn require_writable(parent: &Path, account: &Account) -> Result<(), Error> {
+    if !account.is_other {
+        return Ok(());
+    }
+    let fail = |source| Error::File { action: "read", path: parent.to_owned(), source };
+    let metadata = std::fs::metadata(parent).map_err(fail)?;
+    let is_writable = metadata.mode() & 0o003 == 0o003
+        || (metadata.uid() == account.uid && metadata.mode() & 0o300 == 0o300)
+        || (metadata.gid() == account.gid && metadata.mode() & 0o030 == 0o030);
+    if is_writable {
+        return Ok(());
+    }
+    Err(Error::Start(format!(
+        "PostgreSQL does not run as root but as user id {}, who cannot write to the scratch directory {}: \
+         give one that everybody can write to, such as /var/tmp",
+        account.uid,
+        parent.display()
+    )))
 }
 
 /// Removes what dead owners left below `parent`; returns how many.
@@ -203,6 +225,14 @@ mod tests {
         let ours = abandoned(parent.path());
         assert_eq!(sweep(parent.path(), &somebody_else), 0);
         assert!(ours.exists());
+    }
+
+    #[test]
+    fn root_needs_a_scratch_directory_that_the_servers_account_can_write_to() {
+        let parent = tempfile::tempdir().unwrap();
+        let other = Account { uid: 54321, gid: 54321, is_other: true };
+        let error = PrivateDirectory::create(parent.path(), &other).unwrap_err().to_string();
+        assert!(error.contains("as user id 54321, who cannot write to the scratch directory"), "{error}");
     }
 
     #[test]

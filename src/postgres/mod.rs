@@ -9,6 +9,7 @@ mod address;
 mod cluster;
 mod copy;
 mod directory;
+mod durability;
 mod error;
 mod explain;
 mod guard;

@@ -45,9 +45,6 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// Of the superuser `postgres`, for loopback connections.
     pub(super) password: String,
-    /// The programs it runs.
-    pub(super) programs: Programs,
-    account: Account,
     guard: Mutex<Option<Guard>>,
 }
 
@@ -71,8 +68,6 @@ impl Server {
                         directory: directory.path().to_owned(),
                         port,
                         password: random_letters(24)?,
-                        programs,
-                        account,
                         guard: Mutex::new(Some(guard)),
                     });
                 }
@@ -96,21 +91,24 @@ impl Server {
         }
     }
 
-    /// Writes every file of the data directory to the disk. Blocks.
-    pub(super) fn sync_to_disk(&self) -> Result<(), Error> {
-        let program = self.programs.program("initdb");
-        let mut command = self.account.command(&program);
-        let output = command
-            .arg("--sync-only")
-            .arg("-D")
-            .arg(self.directory.join("data"))
-            .output()
-            .map_err(|source| Error::File { action: "run", path: program, source })?;
-        if output.status.success() {
-            return Ok(());
+    /// Has the system write every file of the data directory to the disk. Blocks.
+    pub(super) fn sync_to_disk(&self) {
+        sync_tree(&self.directory.join("data"));
+    }
+}
+
+/// What cannot be opened is gone already: temporary files, dropped tables.
+fn sync_tree(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => sync_tree(&entry.path()),
+            Ok(kind) if kind.is_file() => {
+                if let Ok(file) = std::fs::File::open(entry.path()) {
+                    let _ = rustix::fs::fsync(file);
+                }
+            }
+            _ => {}
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(Error::Unexpected(format!("the data could not be written to the disk: {}", said.trim())))
     }
 }
 

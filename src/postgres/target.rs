@@ -8,7 +8,7 @@ use super::address::Address;
 use super::server::{Server, ThrowawayOptions};
 use super::session::Session;
 use super::tls::MakeTls;
-use super::{Error, naming, version};
+use super::{Error, durability, naming, version};
 use crate::model::{Durability, Progress, TargetDescription, TargetKind};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -209,6 +209,31 @@ impl Target {
             .await?;
         self.lock_made().remove(name);
         Ok(())
+    }
+
+    /// Turns `fsync` off on a throwaway server, for loading data.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn suspend_durability(&self) -> Result<(), Error> {
+        if self.has_own_durability() { durability::suspend(self).await } else { Ok(()) }
+    }
+
+    /// Turns `fsync` on again, and waits until what was loaded is on the disk,
+    /// so that nothing is written back while something is measured.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn restore_durability(&self) -> Result<(), Error> {
+        let Some(server) = self.server.clone().filter(|_| self.has_own_durability()) else { return Ok(()) };
+        durability::restore(self).await?;
+        let synced = tokio::task::spawn_blocking(move || server.sync_to_disk()).await;
+        synced.map_err(|error| Error::Unexpected(error.to_string()))
+    }
+
+    /// Ours, and nobody gave its durability up for good.
+    fn has_own_durability(&self) -> bool {
+        self.is_ours() && self.description.durability.fsync
     }
 
     /// Removes every database made here, and a throwaway server with its

@@ -1,5 +1,7 @@
 //! The throwaway server and what is done with a target.
 
+mod lifecycle;
+
 use crate::support;
 use plimsoll::postgres::{ExplainOptions, TextParameter, explain};
 
@@ -67,4 +69,35 @@ async fn explaining_a_write_changes_nothing() {
     assert_eq!(error.sqlstate(), Some("42P01"));
     // The failed attempt left no transaction behind.
     session.batch_execute("SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn durability_is_the_servers_own_except_while_it_is_suspended() {
+    let scratch = support::scratch::Scratch::new();
+    let options = plimsoll::postgres::ThrowawayOptions {
+        without_durability: false,
+        scratch_directory: Some(scratch.path().to_owned()),
+        ..support::server_options()
+    };
+    let target = plimsoll::postgres::Target::throwaway(&options, &plimsoll::model::Quiet).await.unwrap();
+    assert!(target.description().durability.fsync && target.description().durability.full_page_writes);
+    assert_eq!(target.description().durability.synchronous_commit, "on");
+    let session = target.connect().await.unwrap();
+    let mut seen = Vec::new();
+    for suspend in [false, true, false] {
+        match (suspend, seen.len()) {
+            (true, _) => target.suspend_durability().await.unwrap(),
+            (false, 0) => {}
+            (false, _) => target.restore_durability().await.unwrap(),
+        }
+        let row =
+            session.query_one("SELECT current_setting('fsync'), current_setting('full_page_writes')", &[]);
+        let row = row.await.unwrap();
+        seen.push((row.get::<_, String>(0), row.get::<_, String>(1)));
+    }
+    let both = |value: &str| (value.to_owned(), value.to_owned());
+    assert_eq!(seen, [both("on"), both("off"), both("on")]);
+    target.close().await.unwrap();
+    // The server of the test run has given it up, and says so.
+    assert!(!support::server().description().durability.fsync);
 }

@@ -3,6 +3,9 @@
 //! A test that needs a server fails without one. Reads `PLIMSOLL_TEST_POSTGRES_BIN`
 //! (the folder of the programs of another major version).
 
+pub(crate) mod processes;
+pub(crate) mod scratch;
+
 use plimsoll::model::Quiet;
 use plimsoll::postgres::{Session, Target, ThrowawayOptions};
 use std::path::PathBuf;
@@ -69,4 +72,15 @@ impl TestDatabase {
     pub(crate) async fn execute(&self, sql: &str) {
         self.session().await.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
+}
+
+/// Waits for something that another process does in its own time; fails after ten seconds.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("not within ten seconds: {what}");
 }
