@@ -12,6 +12,8 @@ pub enum Format {
     Json,
     /// JUnit XML
     Junit,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
     /// A job summary or a pull request comment
     Markdown,
     /// GitHub workflow commands: findings at their line
@@ -30,6 +32,7 @@ impl Format {
             Self::Terminal => super::terminal::write(report, colour, out),
             Self::Json => super::json::write(report, out),
             Self::Junit => super::junit::write(report, out),
+            Self::Sarif => super::sarif::write(report, out),
             Self::Markdown => super::markdown::write(report, out),
             Self::Github => super::github::write(report, out),
             Self::Csv => super::csv::write(report, out),

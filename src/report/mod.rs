@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod kept_run;
 pub mod markdown;
+pub mod sarif;
 pub mod terminal;
 mod units;
 

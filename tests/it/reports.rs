@@ -145,6 +145,11 @@ fn junit() {
 }
 
 #[test]
+fn sarif() {
+    insta::assert_snapshot!(written(Format::Sarif));
+}
+
+#[test]
 fn markdown() {
     insta::assert_snapshot!(written(Format::Markdown));
 }
