@@ -10,6 +10,8 @@ pub enum Format {
     Terminal,
     /// The whole report, versioned (docs/run.schema.json)
     Json,
+    /// One self-contained page with pictures
+    Html,
     /// JUnit XML
     Junit,
     /// SARIF 2.1.0, for code scanning
@@ -31,6 +33,7 @@ impl Format {
         match self {
             Self::Terminal => super::terminal::write(report, colour, out),
             Self::Json => super::json::write(report, out),
+            Self::Html => super::html::write(report, out),
             Self::Junit => super::junit::write(report, out),
             Self::Sarif => super::sarif::write(report, out),
             Self::Markdown => super::markdown::write(report, out),

@@ -5,6 +5,7 @@ pub mod csv;
 pub mod format;
 pub mod github;
 pub mod history;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kept_run;

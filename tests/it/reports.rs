@@ -145,6 +145,26 @@ fn junit() {
 }
 
 #[test]
+fn html_stands_alone_and_escapes_what_it_shows() {
+    let mut report = sample();
+    report.scenarios[0].findings[0].message = "<script>alert(1)</script>".into();
+    let mut bytes = Vec::new();
+    Format::Html.write(&report, false, &mut bytes).unwrap();
+    let page = String::from_utf8(bytes).unwrap();
+    assert!(page.contains("&lt;script&gt;alert"), "escaped");
+    assert!(!page.contains("<script"), "no script at all");
+    for outside in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside} would leave the file");
+    }
+    assert!(page.len() < 1_000_000);
+}
+
+#[test]
+fn html() {
+    insta::assert_snapshot!(written(Format::Html));
+}
+
+#[test]
 fn sarif() {
     insta::assert_snapshot!(written(Format::Sarif));
 }

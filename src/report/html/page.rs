@@ -1,0 +1,251 @@
+//! What the page shows, as plain text for the template: all choosing, ordering
+//! and formatting happens here.
+
+use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Severity, Variant, Verdict};
+use crate::report::units;
+use serde::Serialize;
+
+/// The findings of the first screen.
+const FINDINGS_FIRST: usize = 3;
+
+/// The whole page.
+#[derive(Serialize)]
+pub(super) struct Page {
+    project: String,
+    run_id: String,
+    started_at: String,
+    version: String,
+    seed: String,
+    commit: String,
+    server: String,
+    is_complete: bool,
+    verdict: Badge,
+    headline: String,
+    first_findings: Vec<FindingCard>,
+    scenarios: Vec<ScenarioSection>,
+    warnings: Vec<String>,
+}
+
+/// A verdict as word, class and sign.
+#[derive(Serialize)]
+struct Badge {
+    word: &'static str,
+    sign: &'static str,
+}
+
+/// One scenario.
+#[derive(Serialize)]
+struct ScenarioSection {
+    name: &'static str,
+    question: &'static str,
+    verdict: Badge,
+    summary: String,
+    doubt: String,
+    duration: String,
+    findings: Vec<FindingCard>,
+    /// Figures: markup of our own, escaped where it was made.
+    pictures: Vec<String>,
+    table: MeasurementTable,
+    warnings: Vec<String>,
+}
+
+/// One finding.
+#[derive(Serialize)]
+struct FindingCard {
+    scenario: &'static str,
+    severity: &'static str,
+    code: String,
+    message: String,
+    evidence: String,
+    next_step: String,
+    place: String,
+}
+
+/// Subjects as rows, metrics as columns.
+#[derive(Serialize)]
+struct MeasurementTable {
+    has_volumes: bool,
+    metrics: Vec<String>,
+    rows: Vec<MeasurementRow>,
+}
+
+#[derive(Serialize)]
+struct MeasurementRow {
+    subject: String,
+    volume: String,
+    cells: Vec<MeasurementCell>,
+}
+
+#[derive(Serialize, Default)]
+struct MeasurementCell {
+    text: String,
+    /// Samples and interval, shown on hover and read aloud.
+    detail: String,
+}
+
+impl Page {
+    pub(super) fn of(report: &RunReport) -> Self {
+        let scenarios: Vec<_> = report.scenarios.iter().map(section).collect();
+        let server = report.target.as_ref().map_or("not reached".to_owned(), |target| {
+            let fsync = if target.durability.fsync { "" } else { ", fsync off" };
+            format!("PostgreSQL {} ({}{fsync})", target.server_version, target.kind.word())
+        });
+        Self {
+            project: report.project.clone(),
+            run_id: report.run_id.clone(),
+            started_at: report.started_at.clone(),
+            version: report.plimsoll_version.clone(),
+            seed: report.seed.to_string(),
+            commit: report.environment.git_commit.clone().unwrap_or_default(),
+            server,
+            is_complete: report.complete,
+            verdict: badge(&report.verdict()),
+            headline: headline(report),
+            first_findings: first_findings(report),
+            scenarios,
+            warnings: report.warnings.iter().map(crate::model::MeasurementWarning::message).collect(),
+        }
+    }
+}
+
+fn badge(verdict: &Verdict) -> Badge {
+    let sign = match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Fail => "✗",
+        Verdict::Inconclusive { .. } => "?",
+        Verdict::Skipped { .. } => "–",
+    };
+    Badge { word: verdict.word(), sign }
+}
+
+fn headline(report: &RunReport) -> String {
+    let failed: Vec<_> =
+        report.scenarios.iter().filter(|s| s.verdict == Verdict::Fail).map(|s| s.scenario.name()).collect();
+    match failed[..] {
+        [] => match report.verdict() {
+            Verdict::Pass => "every verdict passes".into(),
+            Verdict::Inconclusive { needs } => {
+                format!("nothing failed; in doubt, would be decided by {needs}")
+            }
+            _ => "nothing was asked".into(),
+        },
+        _ => format!("{} of {} scenarios fail: {}", failed.len(), report.scenarios.len(), failed.join(", ")),
+    }
+}
+
+/// Failures first, one of each scenario before the second of any.
+fn first_findings(report: &RunReport) -> Vec<FindingCard> {
+    let mut ranked: Vec<_> = report
+        .scenarios
+        .iter()
+        .flat_map(|s| s.findings.iter().enumerate().map(move |(index, f)| (f.severity, index, s, f)))
+        .filter(|(severity, ..)| *severity > Severity::Note)
+        .collect();
+    ranked.sort_by_key(|(severity, index, ..)| (std::cmp::Reverse(*severity), *index));
+    ranked.into_iter().take(FINDINGS_FIRST).map(|(_, _, s, f)| card(s, f)).collect()
+}
+
+fn section(report: &ScenarioReport) -> ScenarioSection {
+    let doubt = match &report.verdict {
+        Verdict::Inconclusive { needs } => format!("would be decided by {needs}"),
+        Verdict::Skipped { reason } if *reason != report.summary => reason.clone(),
+        _ => String::new(),
+    };
+    ScenarioSection {
+        name: report.scenario.name(),
+        question: question(report),
+        verdict: badge(&report.verdict),
+        summary: report.summary.clone(),
+        doubt,
+        duration: units::duration_us(report.duration_ms as f64 * 1e3),
+        findings: report.findings.iter().map(|f| card(report, f)).collect(),
+        pictures: Vec::new(),
+        table: table(&report.measurements),
+        warnings: report.warnings.iter().map(crate::model::MeasurementWarning::message).collect(),
+    }
+}
+
+fn question(report: &ScenarioReport) -> &'static str {
+    use crate::model::Scenario;
+    match report.scenario {
+        Scenario::SlowQueries => "Does every critical query stay within its budget?",
+        Scenario::Regression => "What did this migration do to every query?",
+        Scenario::Deadlock => "Can these transactions deadlock, and what does it cost?",
+        Scenario::NPlusOne => "Does the application ask per row what it could ask once?",
+    }
+}
+
+fn card(report: &ScenarioReport, finding: &Finding) -> FindingCard {
+    FindingCard {
+        scenario: report.scenario.name(),
+        severity: match finding.severity {
+            Severity::Failure => "fail",
+            Severity::Warning => "warn",
+            Severity::Note => "note",
+        },
+        code: finding.code.to_owned(),
+        message: finding.message.clone(),
+        evidence: finding.evidence.join("\n"),
+        next_step: finding.next_step.clone(),
+        place: finding
+            .location
+            .as_ref()
+            .map(|l| format!("{}:{}", l.path.display(), l.line))
+            .unwrap_or_default(),
+    }
+}
+
+fn table(measurements: &[Measurement]) -> MeasurementTable {
+    let mut metrics: Vec<&str> = Vec::new();
+    let mut subjects: Vec<(&str, &str)> = Vec::new();
+    for m in measurements {
+        if !metrics.contains(&m.metric) {
+            metrics.push(m.metric);
+        }
+        let subject = (m.subject.as_str(), m.volume.as_deref().unwrap_or_default());
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
+    }
+    let rows = subjects.iter().map(|(subject, volume)| MeasurementRow {
+        subject: (*subject).to_owned(),
+        volume: (*volume).to_owned(),
+        cells: metrics.iter().map(|metric| cell(measurements, subject, volume, metric)).collect(),
+    });
+    MeasurementTable {
+        has_volumes: subjects.iter().any(|(_, volume)| !volume.is_empty()),
+        rows: rows.collect(),
+        metrics: metrics.iter().map(|m| m.replace('_', " ")).collect(),
+    }
+}
+
+fn cell(measurements: &[Measurement], subject: &str, volume: &str, metric: &str) -> MeasurementCell {
+    let of_cell: Vec<_> = [Variant::Before, Variant::After, Variant::Only]
+        .into_iter()
+        .filter_map(|variant| {
+            measurements.iter().find(|m| {
+                m.subject == subject
+                    && m.volume.as_deref().unwrap_or_default() == volume
+                    && m.metric == metric
+                    && m.variant == variant
+            })
+        })
+        .collect();
+    MeasurementCell {
+        text: of_cell.iter().map(|m| units::format(m.value, m.unit)).collect::<Vec<_>>().join(" → "),
+        detail: of_cell.iter().map(|m| detail(m)).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn detail(m: &Measurement) -> String {
+    let samples = if m.samples == 1 { "1 sample".to_owned() } else { format!("{} samples", m.samples) };
+    match m.interval {
+        Some(i) => format!(
+            "{samples}, {:.0} % interval {} to {}",
+            i.confidence * 100.0,
+            units::format(i.low, m.unit),
+            units::format(i.high, m.unit)
+        ),
+        None => samples,
+    }
+}
