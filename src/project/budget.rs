@@ -1,4 +1,10 @@
 //! Limits on a metric of a query: `p95 < 2ms`, `buffers < 50`, `no seq scan on orders`.
+//!
+//! The grammar is in `budget/parse.rs` and, for users, in `docs/reference-project.md`.
+
+mod parse;
+
+pub use parse::{BudgetError, ParsedBudget};
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +29,8 @@ pub enum BudgetRule {
         /// How much.
         limit: TimeLimit,
     },
-    /// A deterministic counter stays below a limit (exclusive).
+    /// A deterministic counter stays below a limit (exclusive; `<= 50` is kept as the next
+    /// number above 50, so that one comparison serves both).
     Counter {
         /// Which counter.
         metric: CounterMetric,
