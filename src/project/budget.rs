@@ -4,7 +4,8 @@
 
 mod parse;
 
-pub use parse::{BudgetError, ParsedBudget};
+pub use parse::BudgetError;
+pub(super) use parse::ParsedBudget;
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq)]

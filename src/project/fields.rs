@@ -72,6 +72,13 @@ impl<'t, 'i> Fields<'t, 'i> {
         self.entries.iter().filter_map(|(key, span, value)| value.map(|value| (*key, span.clone(), value)))
     }
 
+    /// Counts everything as taken.
+    pub(super) fn take_all(&mut self) {
+        for (_, _, value) in &mut self.entries {
+            *value = None;
+        }
+    }
+
     /// Complains about what nobody has taken.
     pub(super) fn finish(self, what: &str, problems: &mut Problems<'_>) {
         for (key, span, _) in self.rest() {

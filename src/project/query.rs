@@ -1,5 +1,13 @@
 //! `queries/*.sql`: named statements with parameters and budgets.
 
+mod parse;
+mod source;
+
+pub(in crate::project) use parse::unterminated;
+pub use parse::{ParsedQuery, Surroundings, parse};
+pub use source::SourceError;
+pub(crate) use source::instant_us;
+
 use super::budget::Budget;
 use std::path::PathBuf;
 
@@ -64,6 +72,8 @@ pub enum ParameterSource {
     OneOf(Vec<(Literal, f64)>),
     /// `dates('2024-01-01', '2026-01-01')`: a timestamp, uniform, half open.
     Dates(String, String),
+    /// `list(source, n)`: an array of `n` values of another source, for `= ANY(:ids)`.
+    List(Box<ParameterSource>, u32),
     /// A value written down.
     Literal(Literal),
 }

@@ -1,5 +1,10 @@
 //! `plimsoll.toml`, with defaults filled in.
 
+mod parse;
+
+pub use parse::{ParsedSettings, parse};
+pub(super) use parse::{is_name, volume_names};
+
 use super::budget::Budget;
 use std::path::PathBuf;
 

@@ -17,7 +17,7 @@ pub struct BudgetError {
 
 /// A budget with the places that can turn out wrong later.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ParsedBudget {
+pub(in crate::project) struct ParsedBudget {
     /// The budget.
     pub budget: Budget,
     /// Byte range of the volume's name.
@@ -59,15 +59,16 @@ impl Budget {
     /// # Errors
     /// Every budget that cannot be read, with its place.
     pub fn parse(text: &str, offset: usize) -> Result<Vec<Self>, Vec<BudgetError>> {
-        let parsed = Self::parse_with_spans(text, offset)?;
-        Ok(parsed.into_iter().map(|parsed| parsed.budget).collect())
+        let (budgets, errors) = Self::parse_each(text, offset);
+        if errors.is_empty() {
+            Ok(budgets.into_iter().map(|parsed| parsed.budget).collect())
+        } else {
+            Err(errors)
+        }
     }
 
-    /// The same, with the places of the volumes.
-    ///
-    /// # Errors
-    /// Every budget that cannot be read, with its place.
-    pub fn parse_with_spans(text: &str, offset: usize) -> Result<Vec<ParsedBudget>, Vec<BudgetError>> {
+    /// The same, with the places of the volumes; what can be read is read beside what cannot.
+    pub(in crate::project) fn parse_each(text: &str, offset: usize) -> (Vec<ParsedBudget>, Vec<BudgetError>) {
         let (mut budgets, mut errors) = (Vec::new(), Vec::new());
         let mut start = 0;
         for part in text.split(',') {
@@ -79,7 +80,7 @@ impl Budget {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(budgets) } else { Err(errors) }
+        (budgets, errors)
     }
 }
 
@@ -444,7 +445,7 @@ mod tests {
                 BudgetRule::Plan(PlanRule::NoSortSpill),
             ]
         );
-        let parsed = Budget::parse_with_spans("no seq scan  on app.orders @ medium", 10).expect("readable");
+        let (parsed, _) = Budget::parse_each("no seq scan  on app.orders @ medium", 10);
         assert_eq!(parsed[0].budget.volume.as_deref(), Some("medium"));
         assert_eq!(parsed[0].volume_span, Some(39..45));
         assert_eq!(parsed[0].budget.text, "no seq scan on app.orders @ medium");
