@@ -2,6 +2,7 @@
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
 
 mod migrate;
+mod project;
 mod reports;
 mod server;
 mod support;
