@@ -3,6 +3,7 @@
 
 mod migrate;
 mod project;
+mod regression;
 mod reports;
 mod server;
 mod support;
