@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+mod catalog;
 mod cluster;
 mod copy;
 mod directory;
@@ -17,7 +18,6 @@ pub mod migrate;
 mod migrate_error;
 mod naming;
 mod orphan;
-pub mod physical;
 mod programs;
 mod server;
 mod session;
@@ -27,6 +27,10 @@ mod text_parameter;
 mod tls;
 mod version;
 
+pub use catalog::{
+    Catalog, CatalogColumn, CatalogTable, CheckConstraint, ColumnType, ForeignKey, RelationKind,
+    SecondaryIndex, UniqueKey, read_catalog,
+};
 pub use error::{Error, ServerError};
 pub use explain::{ExplainOptions, explain, explain_json};
 pub use migrate_error::MigrationError;

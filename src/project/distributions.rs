@@ -8,7 +8,9 @@ mod parse;
 mod source;
 mod template;
 
+pub(crate) use super::nearest::nearest;
 pub use parse::parse;
+pub(crate) use source::instant_us;
 
 use super::query::Literal;
 use std::ops::Range;

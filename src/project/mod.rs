@@ -13,7 +13,6 @@ pub mod settings;
 pub mod transaction;
 
 mod fields;
-mod load;
 mod nearest;
 
 use std::path::PathBuf;

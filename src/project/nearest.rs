@@ -1,7 +1,7 @@
 //! The known word that a mistyped one most likely meant.
 
 /// The known word that a mistyped one most likely meant.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
         .into_iter()
         .map(|candidate| (edit_distance(word, candidate), candidate))

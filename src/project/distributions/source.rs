@@ -362,7 +362,7 @@ fn spread(value: Value<'_, '_>, _: &mut Fields<'_, '_>, problems: &mut Problems<
 }
 
 /// Microseconds since 1970 of a date, a date and time (UTC), or a time with its offset.
-fn instant_us(text: &str) -> Option<i64> {
+pub(crate) fn instant_us(text: &str) -> Option<i64> {
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Some(instant.as_microsecond());
     }
