@@ -18,6 +18,7 @@ pub mod migrate;
 mod migrate_error;
 mod naming;
 mod orphan;
+pub mod physical;
 mod programs;
 mod server;
 mod session;

@@ -31,6 +31,14 @@ impl<'a> Problems<'a> {
         });
     }
 
+    /// Adds what is wrong with the file as a whole.
+    pub(super) fn add_file(&mut self, message: impl Into<String>, help: impl Into<String>) {
+        self.add(0..0, message, help);
+        if let Some(problem) = self.found.last_mut() {
+            problem.span = None;
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -13,6 +13,7 @@ pub mod settings;
 pub mod transaction;
 
 mod fields;
+mod load;
 mod nearest;
 
 use std::path::PathBuf;

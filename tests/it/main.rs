@@ -2,6 +2,8 @@
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
 
 mod migrate;
+mod project;
+mod regression;
 mod reports;
 mod seed;
 mod server;

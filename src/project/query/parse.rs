@@ -26,20 +26,19 @@ pub struct ParsedQuery {
 /// What the rest of the project has to say about a query.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The project's volumes.
-    pub volumes: &'a [Volume],
+    /// The project's volumes; `None` where they could not be read, so nothing is said about them.
+    pub volumes: Option<&'a [Volume]>,
     /// Budgets for queries without one of their own.
     pub default_budgets: &'a [Budget],
 }
 
-/// Reads one file of queries.
-///
-/// # Errors
-/// Everything that is wrong with the file by itself, each with its place.
-pub fn parse(path: &Path, text: &str, around: Surroundings<'_>) -> Result<Vec<ParsedQuery>, Vec<Diagnostic>> {
+/// Reads one file of queries: what could be read, and everything that is wrong with the file by
+/// itself, each with its place. Where there is a problem, the queries are good for their names only.
+#[must_use]
+pub fn parse(path: &Path, text: &str, around: Surroundings<'_>) -> (Vec<ParsedQuery>, Vec<Diagnostic>) {
     let mut problems = Problems::new(path, text);
     if !check_tokens(text, &mut problems) {
-        return Err(problems.into_sorted());
+        return (Vec::new(), problems.into_sorted());
     }
     let headers = headers(text, &mut problems);
     let starts: Vec<usize> = headers
@@ -60,9 +59,9 @@ pub fn parse(path: &Path, text: &str, around: Surroundings<'_>) -> Result<Vec<Pa
             range: headers[first].start..end,
             around,
         };
-        queries.extend(section.read(&mut problems));
+        queries.push(section.read(&mut problems));
     }
-    if problems.is_empty() { Ok(queries) } else { Err(problems.into_sorted()) }
+    (queries, problems.into_sorted())
 }
 
 /// A `-- key: value` comment.
@@ -201,12 +200,10 @@ struct Section<'a> {
 struct Declaration {
     parameter: Parameter,
     span: Range<usize>,
-    /// False where its source could not be read.
-    is_sound: bool,
 }
 
 impl Section<'_> {
-    fn read(&self, problems: &mut Problems<'_>) -> Option<ParsedQuery> {
+    fn read(&self, problems: &mut Problems<'_>) -> ParsedQuery {
         let name = &self.headers[0];
         if !is_name(name.value) {
             let help = "use letters, digits, `-` and `_`, such as `-- name: order_history`";
@@ -221,17 +218,17 @@ impl Section<'_> {
         let declarations = self.declarations(problems);
         let parameters = self.parameters(&statements, declarations, problems);
         let budgets = self.budgets(problems);
-        Some(ParsedQuery {
+        ParsedQuery {
             query: Query {
                 name: name.value.to_owned(),
                 path: self.path.to_path_buf(),
                 line: self.line(name.start),
                 statements: statements.iter().map(|range| self.text[range.clone()].to_owned()).collect(),
-                parameters: parameters?,
+                parameters,
                 budgets: if budgets.is_empty() { self.around.default_budgets.to_vec() } else { budgets },
             },
             name_span: name.value_span(),
-        })
+        }
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -298,7 +295,6 @@ impl Section<'_> {
                 problems.add(span, error.message, error.help);
             });
             declarations.push(Declaration {
-                is_sound: parsed.is_ok(),
                 parameter: Parameter {
                     name: name.to_owned(),
                     source: parsed.unwrap_or(ParameterSource::Literal(None)),
@@ -310,16 +306,15 @@ impl Section<'_> {
         declarations
     }
 
-    /// The declared parameters in the order of their first use; `None` where that is not sound.
+    /// The declared parameters in the order of their first use.
     fn parameters(
         &self,
         statements: &[Range<usize>],
         mut declarations: Vec<Declaration>,
         problems: &mut Problems<'_>,
-    ) -> Option<Vec<Parameter>> {
+    ) -> Vec<Parameter> {
         let mut parameters: Vec<Parameter> = Vec::new();
         let mut unknown: Vec<String> = Vec::new();
-        let mut is_sound = true;
         for statement in statements {
             for used in named_parameters(&self.text[statement.clone()]) {
                 if parameters.iter().any(|known| known.name == used.name)
@@ -330,9 +325,7 @@ impl Section<'_> {
                 if let Some(at) =
                     declarations.iter().position(|declared| declared.parameter.name == used.name)
                 {
-                    let declaration = declarations.remove(at);
-                    is_sound &= declaration.is_sound;
-                    parameters.push(declaration.parameter);
+                    parameters.push(declarations.remove(at).parameter);
                     continue;
                 }
                 let help = match nearest(
@@ -358,7 +351,7 @@ impl Section<'_> {
             };
             problems.add(declaration.span.clone(), format!("no statement uses `:{name}`"), help);
         }
-        (is_sound && unknown.is_empty() && declarations.is_empty()).then_some(parameters)
+        parameters
     }
 
     fn budgets(&self, problems: &mut Problems<'_>) -> Vec<Budget> {
@@ -372,11 +365,11 @@ impl Section<'_> {
         }
         for parsed in &budgets {
             let (Some(volume), Some(span)) = (&parsed.budget.volume, &parsed.volume_span) else { continue };
-            if !self.around.volumes.iter().any(|known| known.name == *volume) {
-                let help = match nearest(volume, self.around.volumes.iter().map(|known| known.name.as_str()))
-                {
+            let Some(volumes) = self.around.volumes else { continue };
+            if !volumes.iter().any(|known| known.name == *volume) {
+                let help = match nearest(volume, volumes.iter().map(|known| known.name.as_str())) {
                     Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("volumes: {}", volume_names(self.around.volumes)),
+                    None => format!("volumes: {}", volume_names(volumes)),
                 };
                 problems.add(span.clone(), format!("there is no volume `{volume}`"), help);
             }
@@ -403,9 +396,13 @@ mod tests {
             Volume { name: "small".to_owned(), factor: 1.0 },
             Volume { name: "medium".to_owned(), factor: 9.0 },
         ];
-        let around = Surroundings { volumes: &volumes, default_budgets: &[] };
-        parse(&PathBuf::from("queries/a.sql"), text, around)
-            .map(|queries| queries.into_iter().map(|parsed| parsed.query).collect())
+        let around = Surroundings { volumes: Some(&volumes), default_budgets: &[] };
+        let (queries, problems) = parse(&PathBuf::from("queries/a.sql"), text, around);
+        if problems.is_empty() {
+            Ok(queries.into_iter().map(|parsed| parsed.query).collect())
+        } else {
+            Err(problems)
+        }
     }
 
     fn problems(text: &str) -> String {

@@ -1,8 +1,37 @@
 //! What did this migration do to the plans, counters and timings of every query?
+//!
+//! Pure: `diff` (two plan trees), `compare` (two executions' counters),
+//! `verdict`, `findings`. Input and output: `sides` (clones), `capture`
+//! (plans), `results` (rows), `timing` and `measure` (times), `run`.
 
+/// A query's plans and counters on both sides.
+pub mod capture;
+/// What is executed.
+pub mod cases;
 /// Deterministic counters of two executions.
 pub mod compare;
+/// Every case on both sides.
+pub mod comparison;
 /// Two plan trees.
 pub mod diff;
+/// What is wrong, in words.
+pub mod findings;
+/// Times until they are decided.
+pub mod measure;
+/// Backends on one processor.
+pub mod pinning;
+/// Rows of both sides.
+pub mod results;
+mod run;
+/// The clones.
+pub mod sides;
+/// Times of one unit.
+pub mod timing;
+/// What a change touched.
+pub mod touched;
 /// What became of a query.
 pub mod verdict;
+/// From what was found to the report.
+pub mod write_report;
+
+pub use run::{Options, run};

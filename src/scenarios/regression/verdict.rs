@@ -16,6 +16,10 @@ use crate::stats::ratio::NoiseFloor;
 
 /// Differences below this are not worth a word, however sure they are.
 const LEAST_EFFECT: f64 = 1.02;
+/// "Unchanged" within this factor where the scheduler places the backends.
+pub const RESOLUTION: f64 = 1.10;
+/// "Unchanged" within this factor where all backends share one processor.
+pub const RESOLUTION_PINNED: f64 = 1.04;
 
 /// The limits of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]

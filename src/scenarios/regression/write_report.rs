@@ -1,0 +1,133 @@
+//! From what was found to the scenario's report: verdict, summary, measurements. Pure.
+
+use super::comparison::Found;
+use super::verdict::{self, Thresholds};
+use crate::model::evidence::Evidence;
+use crate::model::evidence::regression::{Change, NoiseFloor, QueryComparison};
+use crate::model::{
+    Interval, Measurement, MeasurementWarning, Scenario, ScenarioReport, Severity, Unit, Variant, Verdict,
+};
+use crate::stats::ratio::{Pair, clustered_median_ratio};
+
+/// Confidence of the floor as it is shown.
+const FLOOR_CONFIDENCE: f64 = 0.95;
+
+/// The whole report.
+#[must_use]
+pub fn report(found: &Found, limits: &Thresholds, duration_us: f64) -> ScenarioReport {
+    let mut report = partial(found, limits);
+    if cfg!(debug_assertions) {
+        report.warnings.push(MeasurementWarning::DebugBuild);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a duration is positive and short"
+    )]
+    let duration_ms = (duration_us / 1000.0).round() as u64;
+    report.duration_ms = duration_ms;
+    report
+}
+
+/// The report as far as it goes.
+#[must_use]
+pub fn partial(found: &Found, limits: &Thresholds) -> ScenarioReport {
+    let mut findings = found.findings.clone();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    ScenarioReport {
+        scenario: Scenario::Regression,
+        verdict: scenario_verdict(found, limits),
+        summary: summary(found),
+        findings,
+        measurements: found
+            .evidence
+            .queries
+            .iter()
+            .flat_map(|query| measurements(query, &found.evidence.volume))
+            .collect(),
+        evidence: evidence(found),
+        warnings: found.warnings.clone(),
+        duration_ms: 0,
+    }
+}
+
+fn scenario_verdict(found: &Found, limits: &Thresholds) -> Verdict {
+    if found.findings.iter().any(|finding| finding.severity == Severity::Failure) {
+        return Verdict::Fail;
+    }
+    let each: Vec<Verdict> =
+        found.evidence.queries.iter().map(|query| verdict::query_verdict(query, limits)).collect();
+    Verdict::of_all(&each)
+        .unwrap_or_else(|| Verdict::Skipped { reason: "the project has no query to compare".into() })
+}
+
+fn summary(found: &Found) -> String {
+    let evidence = &found.evidence;
+    let count = |change| evidence.queries.iter().filter(|query| query.change == change).count();
+    let parts: Vec<String> = [Change::Regressed, Change::Improved, Change::Unchanged, Change::Inconclusive]
+        .into_iter()
+        .map(|change| (count(change), change.word()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let counts = if parts.is_empty() { "no query compared".to_owned() } else { parts.join(", ") };
+    format!("{} → {} at volume {}: {counts}", evidence.from, evidence.to, evidence.volume)
+}
+
+fn measurements(query: &QueryComparison, volume: &str) -> Vec<Measurement> {
+    let one = |metric, unit, value, variant, samples, interval| Measurement {
+        subject: query.query.clone(),
+        metric,
+        unit,
+        value,
+        samples,
+        interval,
+        volume: Some(volume.to_owned()),
+        variant,
+    };
+    let mut all = Vec::new();
+    // The parameter set with the most blocks before stands for the query.
+    let blocks = |set: &&crate::model::evidence::regression::ParameterComparison| {
+        set.counters.iter().find(|c| c.metric == "buffers").map_or(0.0, |c| c.before.max(c.after))
+    };
+    if let Some(set) = query.parameter_sets.iter().max_by(|a, b| blocks(a).total_cmp(&blocks(b))) {
+        for counter in &set.counters {
+            all.push(one(counter.metric, counter.unit, counter.before, Variant::Before, 1, None));
+            all.push(one(counter.metric, counter.unit, counter.after, Variant::After, 1, None));
+        }
+        all.push(one("cost", Unit::Cost, set.cost.0, Variant::Before, 1, None));
+        all.push(one("cost", Unit::Cost, set.cost.1, Variant::After, 1, None));
+    }
+    if let Some(time) = &query.time {
+        for (metric, estimate) in [("wall_time_ratio", time.wall), ("server_time_ratio", time.server)] {
+            let Some(estimate) = estimate else { continue };
+            let pairs = estimate.pairs as u64;
+            all.push(one(metric, Unit::Ratio, estimate.ratio, Variant::Only, pairs, Some(estimate.interval)));
+        }
+        for (metric, (before, after)) in
+            [("wall_time", time.median_wall_us), ("server_time", time.median_server_us)]
+        {
+            let pairs = time.wall.map_or(0, |estimate| estimate.pairs as u64);
+            all.push(one(metric, Unit::Microseconds, before, Variant::Before, pairs, None));
+            all.push(one(metric, Unit::Microseconds, after, Variant::After, pairs, None));
+        }
+    }
+    all
+}
+
+fn evidence(found: &Found) -> Evidence {
+    let mut evidence = found.evidence.clone();
+    evidence.noise_floor = noise_floor(&found.identical);
+    Evidence::Regression(evidence)
+}
+
+/// The floor over all queries of the run.
+fn noise_floor(identical: &[Vec<Pair>]) -> Option<NoiseFloor> {
+    let estimate = clustered_median_ratio(identical, FLOOR_CONFIDENCE)?;
+    let crate::stats::Interval { low, high, confidence } = estimate.interval;
+    Some(NoiseFloor {
+        ratio: estimate.value,
+        interval: Interval { low, high, confidence },
+        connection_pairs: estimate.units,
+    })
+}

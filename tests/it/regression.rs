@@ -1,0 +1,173 @@
+//! The regression scenario on a real server: a shop before and after a change.
+
+use crate::support::{TestDatabase, database};
+use plimsoll::model::evidence::Evidence;
+use plimsoll::model::evidence::regression::{Change, PlanChangeKind, QueryComparison, ResultVerdict};
+use plimsoll::model::{Quiet, ScenarioReport, Verdict};
+use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
+use plimsoll::scenarios::regression::comparison::{Bench, Found, compare_case, sessions};
+use plimsoll::scenarios::regression::measure::{Method, choose_processor};
+use plimsoll::scenarios::regression::sides::{self, SchemaChange};
+use plimsoll::scenarios::regression::verdict::{RESOLUTION, RESOLUTION_PINNED, Thresholds};
+use plimsoll::scenarios::regression::write_report::report;
+
+const SHOP: &str = "
+    CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL UNIQUE, country text NOT NULL);
+    CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users, status text NOT NULL,
+        total numeric(10,2) NOT NULL, created_at timestamptz NOT NULL, address text NOT NULL);
+    INSERT INTO users SELECT i, 'user' || i || '@example.com', (ARRAY['US','DE','FR'])[1 + i % 3]
+        FROM generate_series(1, 1000) i;
+    INSERT INTO orders SELECT i, 1 + (i * 7919) % 1000, (ARRAY['paid','shipped'])[1 + i % 2], i % 500,
+        timestamptz '2024-01-01 UTC' + i * interval '1 hour', repeat('street ', 8)
+        FROM generate_series(1, 2500) i;";
+
+const HISTORY: &str =
+    "SELECT id, status, total FROM orders WHERE user_id = :user_id ORDER BY created_at DESC LIMIT 20";
+
+fn case(name: &str, sql: &str, values: &[&str]) -> Case {
+    let set =
+        |value: &&str| CaseParameters { label: format!("={value}"), values: vec![Some((*value).to_owned())] };
+    Case::of_statements(name, &[sql.to_owned()], values.iter().map(set).collect())
+}
+
+/// Compares the cases before and after the statements; times only where a cap is given.
+async fn compare(
+    template: &TestDatabase,
+    change: &[&str],
+    cases: &[Case],
+    cap_us: Option<f64>,
+) -> ScenarioReport {
+    let target = template.target;
+    let change = SchemaChange::Statements(change.iter().map(|&sql| sql.to_owned()).collect());
+    let (sides, _) = sides::prepare(target, &template.name, &change, &Quiet).await.unwrap();
+    let processor = choose_processor(target).await;
+    let resolution = if processor.is_some() { RESOLUTION_PINNED } else { RESOLUTION };
+    let limits = Thresholds { time_ratio: 1.2, counter_ratio: 1.1, resolution };
+    let method = cap_us.map(|cap_us| Method { processor, cap_us, confidence: 0.95, queries: cases.len() });
+    let bench = Bench { target, sides: &sides, limits, method: method.as_ref(), seed: 42, progress: &Quiet };
+    let mut found = Found::default();
+    let pair = sessions(&bench).await.unwrap();
+    for case in cases {
+        compare_case(&bench, &pair, case, None, &mut found).await.unwrap();
+    }
+    drop(pair);
+    sides::drop(target, &sides).await.unwrap();
+    report(&found, &limits, 0.0)
+}
+
+fn query<'a>(report: &'a ScenarioReport, name: &str) -> &'a QueryComparison {
+    let Evidence::Regression(evidence) = &report.evidence else { panic!("no evidence") };
+    evidence.queries.iter().find(|query| query.query == name).unwrap()
+}
+
+fn codes(report: &ScenarioReport) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.code).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_index_added_is_an_improvement_and_touches_nothing_else() {
+    let shop = database("regression_added").await;
+    shop.execute(SHOP).await;
+    let cases = [
+        case("order_history", HISTORY, &["17", "500", "-1"]),
+        case("user_lookup", "SELECT * FROM users WHERE email = :email", &["user5@example.com"]),
+        case("by_country", "SELECT country, count(*) FROM users WHERE id > :low GROUP BY 1", &["0"]),
+    ];
+    let change = ["CREATE INDEX idx_orders_user_created ON orders (user_id, created_at DESC)"];
+    let report = compare(&shop, &change, &cases, Some(3e6)).await;
+    let history = query(&report, "order_history");
+    assert_eq!(history.change, Change::Improved, "{}", history.because);
+    let set = &history.parameter_sets[0];
+    let kinds: Vec<PlanChangeKind> = set.plan_changes.iter().map(|change| change.kind).collect();
+    assert!(
+        kinds.contains(&PlanChangeKind::ScanMethod) && kinds.contains(&PlanChangeKind::IndexGained),
+        "{kinds:?}"
+    );
+    assert!(set.cost.0 / set.cost.1 > 4.0, "cost {:?}", set.cost);
+    assert_eq!(set.result.unwrap().verdict, ResultVerdict::Same);
+    let blocks = set.counters.iter().find(|counter| counter.metric == "buffers").unwrap();
+    assert!(blocks.before > 25.0 && blocks.after < 10.0, "{blocks:?}");
+    assert!(history.time.as_ref().unwrap().wall.unwrap().ratio < 0.8, "{:?}", history.time);
+    for other in ["user_lookup", "by_country"] {
+        let other = query(&report, other);
+        assert!(matches!(other.change, Change::Unchanged | Change::Inconclusive), "{other:?}");
+        assert!(other.parameter_sets.iter().all(|set| set.plan_changes.is_empty()));
+    }
+    assert_eq!(codes(&report), [""; 0], "{:?}", report.findings);
+    assert!(report.summary.contains("1 improved"), "{}", report.summary);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_index_is_caught_by_counters_alone() {
+    let shop = database("regression_dropped").await;
+    shop.execute(SHOP).await;
+    shop.execute("CREATE INDEX idx_orders_user ON orders (user_id)").await;
+    let report =
+        compare(&shop, &["DROP INDEX idx_orders_user"], &[case("order_history", HISTORY, &["17"])], None)
+            .await;
+    assert_eq!(report.verdict, Verdict::Fail);
+    assert_eq!(codes(&report), ["plan-regressed"]);
+    assert!(report.findings[0].next_step.contains("idx_orders_user"), "{}", report.findings[0].next_step);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_rows_and_a_failing_query_are_findings_of_their_own() {
+    let shop = database("regression_results").await;
+    shop.execute(SHOP).await;
+    let cases = [
+        case("paid", "SELECT id FROM orders WHERE status <> 'settled' AND user_id = :user_id", &["501", "6"]),
+        case("totals", "SELECT sum(total) FROM orders WHERE user_id = :user_id", &["6"]),
+        case("random", "SELECT random() WHERE :one = 1", &["1"]),
+    ];
+    let change = [
+        "UPDATE orders SET status = 'settled' WHERE user_id = 6",
+        "ALTER TABLE orders RENAME total TO amount",
+    ];
+    let report = compare(&shop, &change, &cases, None).await;
+    let mut found = codes(&report);
+    found.sort_unstable();
+    assert_eq!(found, ["query-failed-after", "result-changed", "result-undetermined"]);
+    assert_eq!(report.verdict, Verdict::Fail);
+    let failed = report.findings.iter().find(|finding| finding.code == "query-failed-after").unwrap();
+    assert!(failed.message.contains("42703"), "{}", failed.message);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ties_at_a_limit_are_not_another_result() {
+    let shop = database("regression_ties").await;
+    shop.execute(SHOP).await;
+    let cases = [case("ties", "SELECT id FROM orders WHERE id >= :low ORDER BY status LIMIT 5", &["1"])];
+    let report = compare(&shop, &["CREATE INDEX ON orders (status, id DESC)"], &cases, None).await;
+    assert_eq!(query(&report, "ties").parameter_sets[0].result.unwrap().verdict, ResultVerdict::TiesOnly);
+    assert_eq!(codes(&report), ["result-ties"]);
+    assert_eq!(report.verdict, Verdict::Pass);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_is_measured_and_rolled_back() {
+    let shop = database("regression_write").await;
+    shop.execute(SHOP).await;
+    let cases = [case("pay", "UPDATE orders SET status = 'paid' WHERE user_id = :user_id", &["17"])];
+    let report = compare(&shop, &["CREATE INDEX ON orders (status)"], &cases, Some(1e6)).await;
+    let set = &query(&report, "pay").parameter_sets[0];
+    let wal = set.counters.iter().find(|counter| counter.metric == "wal_records").unwrap();
+    assert!(wal.after > wal.before, "{wal:?}");
+    assert_eq!(set.result.unwrap().verdict, ResultVerdict::Same);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slowdown_by_time_only_is_found() {
+    let shop = database("regression_time").await;
+    let burn = |rounds: u32| {
+        format!(
+            "CREATE OR REPLACE FUNCTION burn(n int) RETURNS int LANGUAGE plpgsql AS \
+             $$ BEGIN FOR i IN 1..{rounds} LOOP n := n + 1; END LOOP; RETURN n; END $$"
+        )
+    };
+    shop.execute(&burn(2000)).await;
+    let cases = [case("burn", "SELECT burn(:n)", &["1"])];
+    let report = compare(&shop, &[&burn(4000)], &cases, Some(5e6)).await;
+    let burnt = query(&report, "burn");
+    assert_eq!(burnt.change, Change::Regressed, "{}", burnt.because);
+    assert_eq!(codes(&report), ["result-changed", "time-regressed"]);
+}
