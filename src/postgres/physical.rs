@@ -106,7 +106,7 @@ pub async fn indexes(session: &Session) -> Result<Vec<IndexState>, Error> {
     Ok(rows.iter().map(index).collect())
 }
 
-/// Reads every user table and index into the server's cache, where pg_prewarm
+/// Reads every user table and index into the server's cache, where `pg_prewarm`
 /// can be had and all of it fits into half the cache. False where not.
 ///
 /// # Errors

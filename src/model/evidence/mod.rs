@@ -14,7 +14,7 @@ pub enum Evidence {
     /// Of `slow-queries`.
     SlowQueries(slow_queries::SlowQueriesEvidence),
     /// Of `regression`.
-    Regression(regression::RegressionEvidence),
+    Regression(Box<regression::RegressionEvidence>),
     /// Of `deadlock`.
     Deadlock(deadlock::DeadlockEvidence),
     /// Of `n-plus-one`.

@@ -90,7 +90,7 @@ fn regressed(comparison: &QueryComparison, location: Option<SourceLocation>, lim
     };
     let severity = if verdict::fails(comparison, limits) { Severity::Failure } else { Severity::Warning };
     let mut evidence: Vec<String> = changes.iter().map(|change| change.sentence()).collect();
-    evidence.extend(comparison.parameter_sets.iter().filter_map(|set| counters_line(set)));
+    evidence.extend(comparison.parameter_sets.iter().filter_map(counters_line));
     Finding {
         code,
         severity,

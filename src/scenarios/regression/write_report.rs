@@ -118,7 +118,7 @@ fn measurements(query: &QueryComparison, volume: &str) -> Vec<Measurement> {
 fn evidence(found: &Found) -> Evidence {
     let mut evidence = found.evidence.clone();
     evidence.noise_floor = noise_floor(&found.identical);
-    Evidence::Regression(evidence)
+    Evidence::Regression(Box::new(evidence))
 }
 
 /// The floor over all queries of the run.

@@ -69,7 +69,7 @@ fn is_source(node: &PlanNode) -> bool {
         && node.alias.is_some()
         && (node.node_type.ends_with("Scan") || node.relation.is_some())
         && node.operation.is_none()
-        && !(node.node_type == "Subquery Scan")
+        && node.node_type != "Subquery Scan"
 }
 
 #[cfg(test)]

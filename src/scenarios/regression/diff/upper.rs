@@ -18,8 +18,11 @@ fn keys(keys: &[String]) -> String {
     keys.iter().map(|key| normalise_expression(key)).collect::<Vec<_>>().join(", ")
 }
 
-/// (key, method) of every sort and of every group.
-fn collect(plan: &Plan, wanted: impl Fn(&PlanNode) -> Option<(String, String)>) -> Vec<(String, String)> {
+/// A key and the method used for it.
+type Keyed = (String, String);
+
+/// What is wanted of every node, such as each sort's key and method.
+fn collect(plan: &Plan, wanted: impl Fn(&PlanNode) -> Option<(String, String)>) -> Vec<Keyed> {
     plan.walk().filter_map(|visit| wanted(visit.node)).collect()
 }
 
@@ -49,7 +52,7 @@ fn keyed(before: &Plan, after: &Plan, changes: &mut Vec<PlanChange>) {
 
 /// Pairs what left with what came under the same key; the rest goes to `single`.
 fn paired(
-    (gone, mut come): (Vec<(String, String)>, Vec<(String, String)>),
+    (gone, mut come): (Vec<Keyed>, Vec<Keyed>),
     kind: Kind,
     changes: &mut Vec<PlanChange>,
     single: impl Fn(&str, Option<&str>, Option<&str>) -> Option<PlanChange>,
