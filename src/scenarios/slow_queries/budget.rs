@@ -1,0 +1,338 @@
+//! One budget against what was observed: a pure function to a verdict with its
+//! value, interval and grounds.
+
+use super::record::{Failure, Latencies, QueryRecord};
+use super::summary::model_interval;
+use crate::model::evidence::slow_queries::BudgetEvidence;
+use crate::model::{Unit, Verdict};
+use crate::plan;
+use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
+use crate::stats::clustered::{
+    clustered_mean, clustered_quantile, clustered_quantile_ratio, connections_needed,
+};
+use crate::stats::quantile::{quantile_interval, sort};
+use crate::stats::{Estimate, Interval};
+
+/// A maximum is broken when more executions than this share exceed it: a single
+/// one can always be the machine's.
+const MAX_QUANTILE: f64 = 0.999;
+
+/// Whether a budget can be decided without a clock.
+pub(crate) fn is_timed(budget: &Budget) -> bool {
+    matches!(budget.rule, BudgetRule::Time { .. })
+}
+
+/// Decides one budget of a query. `confidence` is that of the interval at this look.
+pub(crate) fn decide(
+    budget: &Budget,
+    record: &QueryRecord,
+    ping: &Latencies,
+    confidence: f64,
+) -> BudgetEvidence {
+    match &budget.rule {
+        BudgetRule::Time { metric, limit } => decide_time(budget, *metric, *limit, record, ping, confidence),
+        BudgetRule::Counter { metric, limit } => decide_counter(budget, *metric, *limit, record),
+        BudgetRule::Plan(rule) => decide_plan(budget, rule, record),
+        BudgetRule::RowsAtLeast(least) => decide_rows(budget, *least, record),
+    }
+}
+
+fn evidence(budget: &Budget, unit: Unit, verdict: Verdict, because: String) -> BudgetEvidence {
+    BudgetEvidence {
+        text: budget.text.clone(),
+        verdict,
+        value: None,
+        unit,
+        limit: None,
+        interval: None,
+        because,
+    }
+}
+
+fn inconclusive(needs: impl Into<String>) -> Verdict {
+    Verdict::Inconclusive { needs: needs.into() }
+}
+
+fn decide_time(
+    budget: &Budget,
+    metric: TimeMetric,
+    limit: TimeLimit,
+    record: &QueryRecord,
+    ping: &Latencies,
+    confidence: f64,
+) -> BudgetEvidence {
+    if let Some(decided) = decide_timed_out(budget, limit, record) {
+        return decided;
+    }
+    let found = match limit {
+        TimeLimit::AbsoluteUs(limit_us) => {
+            estimate(metric, record, confidence).map(|found| (found, limit_us, Unit::Microseconds))
+        }
+        TimeLimit::TimesPing(times) => {
+            ratio_to_ping(metric, record, ping, confidence).map(|found| (found, times, Unit::Ratio))
+        }
+    };
+    let Some((found, limit, unit)) = found else {
+        let verdict = inconclusive("samples from at least two connections");
+        return evidence(budget, Unit::Microseconds, verdict, "there are no samples to judge".into());
+    };
+    let verdict = if metric == TimeMetric::Max {
+        side_of_max(&found, limit)
+    } else {
+        side(&found, limit, metric, record)
+    };
+    let because = format!(
+        "{} lies between {} and {} with {:.2} % confidence ({} connections, {} samples)",
+        show(found.value, unit),
+        show(found.interval.low, unit),
+        show(found.interval.high, unit),
+        confidence * 100.0,
+        found.units,
+        record.latencies.count(),
+    );
+    BudgetEvidence {
+        value: Some(found.value),
+        limit: Some(limit),
+        interval: Some(model_interval(found.interval)),
+        ..evidence(budget, unit, verdict, because)
+    }
+}
+
+/// A query cancelled at the cap is over every absolute limit below the cap.
+fn decide_timed_out(budget: &Budget, limit: TimeLimit, record: &QueryRecord) -> Option<BudgetEvidence> {
+    let Some(Failure::TimedOut { after_us }) = record.failure else { return None };
+    let after = after_us as f64;
+    let because = format!("it was cancelled after {} without an answer", show(after, Unit::Microseconds));
+    let (verdict, limit) = match limit {
+        TimeLimit::AbsoluteUs(limit) if limit <= after => (Verdict::Fail, Some(limit)),
+        TimeLimit::AbsoluteUs(limit) => {
+            (inconclusive("a longer time cap ([slow-queries] max-time)"), Some(limit))
+        }
+        TimeLimit::TimesPing(_) => (inconclusive("a longer time cap ([slow-queries] max-time)"), None),
+    };
+    let value = Some(after);
+    Some(BudgetEvidence { value, limit, ..evidence(budget, Unit::Microseconds, verdict, because) })
+}
+
+fn percentile(metric: TimeMetric) -> Option<f64> {
+    match metric {
+        TimeMetric::P50 => Some(0.5),
+        TimeMetric::P90 => Some(0.9),
+        TimeMetric::P95 => Some(0.95),
+        TimeMetric::P99 => Some(0.99),
+        TimeMetric::Max => Some(MAX_QUANTILE),
+        TimeMetric::Avg | TimeMetric::Planning | TimeMetric::Execution => None,
+    }
+}
+
+fn estimate(metric: TimeMetric, record: &QueryRecord, confidence: f64) -> Option<Estimate> {
+    let connections = &record.latencies.connections;
+    match metric {
+        TimeMetric::Avg => clustered_mean(connections, confidence),
+        // Every parameter set is explained in a connection of its own, so these are independent.
+        TimeMetric::Planning => server_median(record, confidence, |set| set.planning_us()),
+        TimeMetric::Execution => server_median(record, confidence, |set| set.execution_us()),
+        TimeMetric::Max => {
+            let bounds = clustered_quantile(connections, MAX_QUANTILE, confidence)?;
+            let largest = connections.iter().flatten().copied().fold(0.0, f64::max);
+            Some(Estimate { value: largest, ..bounds })
+        }
+        TimeMetric::P50 | TimeMetric::P90 | TimeMetric::P95 | TimeMetric::P99 => {
+            clustered_quantile(connections, percentile(metric)?, confidence)
+        }
+    }
+}
+
+fn server_median(
+    record: &QueryRecord,
+    confidence: f64,
+    figure: impl Fn(&super::record::ExplainedSet) -> f64,
+) -> Option<Estimate> {
+    let mut values: Vec<f64> = record.explained.iter().map(figure).collect();
+    sort(&mut values);
+    quantile_interval(&values, 0.5, confidence)
+}
+
+fn ratio_to_ping(
+    metric: TimeMetric,
+    record: &QueryRecord,
+    ping: &Latencies,
+    confidence: f64,
+) -> Option<Estimate> {
+    let query = &record.latencies.connections;
+    if let (Some(p), true) = (percentile(metric), metric != TimeMetric::Max) {
+        return clustered_quantile_ratio(query, &ping.connections, p, confidence);
+    }
+    let each = 0.5 * (1.0 + confidence);
+    let above = estimate(metric, record, each)?;
+    let below = match metric {
+        TimeMetric::Avg => clustered_mean(&ping.connections, each)?,
+        TimeMetric::Max => clustered_quantile(&ping.connections, MAX_QUANTILE, each)?,
+        _ => clustered_quantile(&ping.connections, 0.5, each)?,
+    };
+    let low = (above.interval.low / below.interval.high).max(0.0);
+    let high = above.interval.high / below.interval.low.max(f64::MIN_POSITIVE);
+    let interval = Interval { low, high, confidence };
+    Some(Estimate { value: above.value / below.value, interval, units: above.units })
+}
+
+/// On which side of a limit an interval lies. The limit itself is outside the budget.
+fn side(found: &Estimate, limit: f64, metric: TimeMetric, record: &QueryRecord) -> Verdict {
+    if found.interval.high < limit {
+        Verdict::Pass
+    } else if found.interval.low >= limit {
+        Verdict::Fail
+    } else {
+        inconclusive(needed(found, limit, metric, record))
+    }
+}
+
+/// What would move the interval to one side of the limit.
+fn needed(found: &Estimate, limit: f64, metric: TimeMetric, record: &QueryRecord) -> String {
+    let cap =
+        record.cap.as_deref().map_or_else(String::new, |cap| format!(" (the cap of {cap} was reached)"));
+    let distance = (found.value / limit).ln().abs();
+    let towards = if found.value < limit { found.interval.high } else { found.interval.low };
+    let reach = (towards / found.value).ln().abs();
+    if !reach.is_finite() || reach <= 0.0 {
+        let p = percentile(metric).unwrap_or(0.5);
+        let connections = connections_needed(p, found.interval.confidence);
+        return format!("about {connections} connections{cap}");
+    }
+    if distance < 0.02 {
+        return format!("a budget that is not at the measured value itself{cap}");
+    }
+    // Intervals shrink with the square root of the number of connections.
+    let connections = found.units as f64 * (reach / distance).powi(2);
+    if connections > 100_000.0 {
+        return format!("a calmer machine or a budget on a counter{cap}");
+    }
+    format!("about {:.0} connections{cap}", connections.ceil())
+}
+
+/// A maximum is kept when nothing exceeded it, and broken when it is exceeded too
+/// often for chance; a lone execution above it decides nothing.
+fn side_of_max(found: &Estimate, limit: f64) -> Verdict {
+    if found.value < limit {
+        Verdict::Pass
+    } else if found.interval.low >= limit {
+        Verdict::Fail
+    } else {
+        inconclusive("a budget on p99: single executions exceeded the maximum, which the machine can cause")
+    }
+}
+
+fn decide_counter(
+    budget: &Budget,
+    metric: CounterMetric,
+    limit: f64,
+    record: &QueryRecord,
+) -> BudgetEvidence {
+    let unit = match metric {
+        CounterMetric::Buffers | CounterMetric::TempBlocks => Unit::Blocks,
+        CounterMetric::WalBytes => Unit::Bytes,
+        CounterMetric::Rows => Unit::Rows,
+        CounterMetric::RowsReadPerRow => Unit::Ratio,
+    };
+    let worst = counter_values(metric, record).max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((label, value)) = worst else {
+        let verdict = inconclusive("an execution of the query");
+        return evidence(budget, unit, verdict, "nothing was executed".into());
+    };
+    let verdict = if value < limit { Verdict::Pass } else { Verdict::Fail };
+    let because = format!("{} at most, with {label}", show(value, unit));
+    BudgetEvidence { value: Some(value), limit: Some(limit), ..evidence(budget, unit, verdict, because) }
+}
+
+/// The counter of every parameter set that was executed.
+fn counter_values<'a>(
+    metric: CounterMetric,
+    record: &'a QueryRecord,
+) -> Box<dyn Iterator<Item = (&'a str, f64)> + 'a> {
+    if metric == CounterMetric::Rows {
+        let executed = record.labels.iter().zip(&record.rows);
+        return Box::new(executed.filter_map(|(label, rows)| Some((label.as_str(), (*rows)? as f64))));
+    }
+    Box::new(record.explained.iter().map(move |set| {
+        let value = match metric {
+            CounterMetric::Buffers => set.buffers() as f64,
+            CounterMetric::RowsReadPerRow => set.rows_read_per_row(),
+            CounterMetric::TempBlocks => set.temp_blocks() as f64,
+            CounterMetric::WalBytes => set.wal_bytes().unwrap_or(0) as f64,
+            CounterMetric::Rows => set.rows(),
+        };
+        (set.label.as_str(), value)
+    }))
+}
+
+fn decide_plan(budget: &Budget, rule: &PlanRule, record: &QueryRecord) -> BudgetEvidence {
+    let plans = || record.explained.iter().flat_map(|set| set.plans.iter().map(move |plan| (set, plan)));
+    if plans().next().is_none() {
+        let verdict = inconclusive("an execution of the query");
+        return evidence(budget, Unit::Count, verdict, "there is no plan to check".into());
+    }
+    let broken = match rule {
+        PlanRule::NoSeqScan(table) => plans().find_map(|(set, plan)| {
+            let node = *plan::seq_scans(plan, table.as_deref(), &[]).first()?;
+            Some(format!("{} with {}", node.label(), set.label))
+        }),
+        PlanRule::UsesIndex(index) => record.explained.iter().find_map(|set| {
+            let used = set.plans.iter().any(|plan| !plan::uses_index(plan, index).is_empty());
+            (!used).then(|| format!("the plan does not use {index} with {}", set.label))
+        }),
+        PlanRule::EstimateErrorBelow(factor) => plans().find_map(|(set, plan)| {
+            let worst = plan::estimate_error(plan).filter(|error| error.factor >= *factor)?;
+            let (planned, actual) = (worst.planned, worst.actual);
+            let node = worst.node.label();
+            Some(format!("{node} expects {planned:.0} rows and gets {actual:.0} with {}", set.label))
+        }),
+        PlanRule::NoSortSpill => plans().find_map(|(set, plan)| {
+            let node = *plan::sort_spills(plan).first()?;
+            Some(format!("{} goes to disk with {}", node.label(), set.label))
+        }),
+    };
+    match broken {
+        Some(because) => evidence(budget, Unit::Count, Verdict::Fail, because),
+        None => {
+            let because = format!("it holds in all {} plans", plans().count());
+            evidence(budget, Unit::Count, Verdict::Pass, because)
+        }
+    }
+}
+
+fn decide_rows(budget: &Budget, least: u64, record: &QueryRecord) -> BudgetEvidence {
+    let fewest = record
+        .labels
+        .iter()
+        .zip(&record.rows)
+        .filter_map(|(label, rows)| Some((label, (*rows)?)))
+        .min_by_key(|(_, rows)| *rows);
+    let Some((label, rows)) = fewest else {
+        let verdict = inconclusive("an execution of the query");
+        return evidence(budget, Unit::Rows, verdict, "nothing was executed".into());
+    };
+    let verdict = if rows >= least { Verdict::Pass } else { Verdict::Fail };
+    let because = format!("{rows} rows at least, with {label}");
+    BudgetEvidence {
+        value: Some(rows as f64),
+        limit: Some(least as f64),
+        ..evidence(budget, Unit::Rows, verdict, because)
+    }
+}
+
+/// A number with its unit, as a person reads it.
+pub(crate) fn show(value: f64, unit: Unit) -> String {
+    if !value.is_finite() {
+        return if value > 0.0 { "no known upper bound".into() } else { "0".into() };
+    }
+    match unit {
+        Unit::Microseconds if value >= 1e6 => format!("{:.2} s", value / 1e6),
+        Unit::Microseconds if value >= 1e3 => format!("{:.2} ms", value / 1e3),
+        Unit::Microseconds => format!("{value:.0} µs"),
+        Unit::Ratio => format!("{value:.2} x"),
+        Unit::Blocks => format!("{value:.0} blocks"),
+        Unit::Rows => format!("{value:.0} rows"),
+        Unit::Bytes => format!("{value:.0} bytes"),
+        _ => format!("{value:.0}"),
+    }
+}

@@ -1,0 +1,133 @@
+//! Why a broken budget is broken: the node to look at, what it reads under the
+//! most expensive parameter set, and where the client-seen time goes.
+
+use super::record::{ExplainedSet, QueryRecord};
+use crate::model::evidence::slow_queries::{IndexTrial, Reason, TimeShares};
+use crate::plan::{DominatingBy, Plan};
+use crate::stats::quantile::quantile;
+
+/// The parameter set whose execution was the most expensive: by blocks, then by time.
+pub(crate) fn worst_set(record: &QueryRecord) -> Option<&ExplainedSet> {
+    record
+        .explained
+        .iter()
+        .max_by(|a, b| a.buffers().cmp(&b.buffers()).then(a.execution_us().total_cmp(&b.execution_us())))
+}
+
+/// The plan of a set that costs most; a transaction has several.
+pub(crate) fn worst_plan(set: &ExplainedSet) -> Option<&Plan> {
+    set.plans.iter().max_by(|a, b| {
+        let cost = |plan: &Plan| plan.execution_ms.unwrap_or(0.0);
+        cost(a).total_cmp(&cost(b))
+    })
+}
+
+/// The reason, as far as plans and times tell it.
+pub(crate) fn reason(record: &QueryRecord, trial: Option<IndexTrial>) -> Option<Reason> {
+    let set = worst_set(record)?;
+    let plan = worst_plan(set)?;
+    let dominating = plan.dominating()?;
+    let node = dominating.node;
+    let own = plan.exclusive().into_iter().find(|own| std::ptr::eq(own.node, node))?;
+    Some(Reason {
+        parameter_set: set.label.clone(),
+        node: node.label(),
+        node_share: dominating.share,
+        share_of: match dominating.by {
+            DominatingBy::Time => "time",
+            DominatingBy::Buffers => "blocks",
+            DominatingBy::Rows => "rows",
+            DominatingBy::Cost => "cost",
+        },
+        node_buffers: own.buffers.touched(),
+        node_rows_read: node.rows_read() as u64,
+        node_rows_passed: node.total_rows().unwrap_or(0.0) as u64,
+        shares: shares(record, set),
+        trial,
+    })
+}
+
+/// Shares of the time a client that does not prepare its statements would see
+/// for this set: the server's own figures, and the rest of the measured median.
+fn shares(record: &QueryRecord, set: &ExplainedSet) -> TimeShares {
+    let planning = set.planning_us();
+    let execution = set.execution_us();
+    // EXPLAIN slows execution down, so the rest can come out below zero.
+    let seen = quantile(&record.latencies.sorted(), 0.5).unwrap_or(0.0);
+    let transfer = (seen - execution).max(0.0);
+    let total = planning + execution + transfer;
+    if total <= 0.0 {
+        return TimeShares::default();
+    }
+    TimeShares {
+        planning: planning / total,
+        execution: execution / total,
+        transfer: transfer / total,
+        lock_wait: 0.0,
+    }
+}
+
+/// The reason in words, most telling first.
+pub(crate) fn lines(reason: &Reason) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "{} takes {:.0} % of the {} with {}",
+            reason.node,
+            reason.node_share * 100.0,
+            reason.share_of,
+            reason.parameter_set
+        ),
+        format!(
+            "it touches {} blocks and reads {} rows to pass on {}",
+            reason.node_buffers, reason.node_rows_read, reason.node_rows_passed
+        ),
+        format!(
+            "time: planning {:.0} %, execution {:.0} %, transfer and client {:.0} %, lock wait {:.0} %",
+            reason.shares.planning * 100.0,
+            reason.shares.execution * 100.0,
+            reason.shares.transfer * 100.0,
+            reason.shares.lock_wait * 100.0
+        ),
+    ];
+    if let Some(trial) = &reason.trial {
+        lines.push(trial_line(trial));
+    }
+    lines
+}
+
+fn trial_line(trial: &IndexTrial) -> String {
+    if !trial.used {
+        return format!("tried on a clone: {} is not used by the planner", trial.create_index);
+    }
+    format!(
+        "tried on a clone: with {} it touches {} blocks instead of {} and executes in {:.3} ms instead of {:.3} ms",
+        trial.create_index,
+        trial.buffers_after,
+        trial.buffers_before,
+        trial.execution_after_us / 1e3,
+        trial.execution_before_us / 1e3,
+    )
+}
+
+/// What to do next about a broken budget.
+pub(crate) fn next_step(reason: Option<&Reason>) -> String {
+    let Some(reason) = reason else {
+        return "run EXPLAIN (ANALYZE, BUFFERS) on the query and raise the budget only with a reason".into();
+    };
+    match &reason.trial {
+        Some(trial) if trial.helps() => {
+            format!("add a migration with {}", trial.create_index)
+        }
+        _ => format!(
+            "look at {} under {}: read fewer rows there, or raise the budget with a reason",
+            reason.node, reason.parameter_set
+        ),
+    }
+}
+
+impl IndexTrial {
+    /// Whether the index made a difference worth a migration: used, and at most half the blocks.
+    pub(crate) fn helps(&self) -> bool {
+        self.used && self.buffers_after * 2 <= self.buffers_before
+    }
+}

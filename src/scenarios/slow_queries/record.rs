@@ -1,0 +1,134 @@
+//! What was observed, before anything is concluded from it.
+
+use crate::model::SourceLocation;
+use crate::plan::Plan;
+use crate::project::budget::Budget;
+
+/// A query as observed at one volume.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryRecord {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it is declared.
+    pub(crate) location: SourceLocation,
+    /// The budgets that hold at this volume.
+    pub(crate) budgets: Vec<Budget>,
+    /// Whether it needs a transaction that may write.
+    pub(crate) writes: bool,
+    /// What EXPLAIN (ANALYZE, BUFFERS) said, one entry per parameter set explained.
+    pub(crate) explained: Vec<ExplainedSet>,
+    /// The client-seen times.
+    pub(crate) latencies: Latencies,
+    /// Rows of each parameter set, where it was executed.
+    pub(crate) rows: Vec<Option<u64>>,
+    /// Labels of the parameter sets, as `rows` counts them.
+    pub(crate) labels: Vec<String>,
+    /// Hash of the results of all parameter sets.
+    pub(crate) result_hash: Option<u64>,
+    /// Why it could not be executed, or not further.
+    pub(crate) failure: Option<Failure>,
+    /// The cap that ended sampling, such as `10 s`.
+    pub(crate) cap: Option<String>,
+}
+
+/// Why a query could not be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The server reported an error.
+    Failed {
+        /// The whole message with SQLSTATE.
+        message: String,
+    },
+    /// It was cancelled at the time cap, in microseconds.
+    TimedOut {
+        /// The cap.
+        after_us: u64,
+    },
+    /// It writes and the target may not be changed.
+    WritesToPrecious,
+}
+
+/// One parameter set under EXPLAIN (ANALYZE, BUFFERS).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ExplainedSet {
+    /// Such as `user_id=17`.
+    pub(crate) label: String,
+    /// One plan per explained statement of the query.
+    pub(crate) plans: Vec<Plan>,
+}
+
+impl ExplainedSet {
+    /// Adds a figure up over the statements.
+    fn sum(&self, figure: impl Fn(&Plan) -> f64) -> f64 {
+        self.plans.iter().map(figure).sum()
+    }
+
+    /// Shared blocks hit and read.
+    pub(crate) fn buffers(&self) -> u64 {
+        self.plans.iter().filter_map(|plan| plan.totals().buffers).map(|buffers| buffers.shared()).sum()
+    }
+
+    /// Shared blocks read from outside the server's cache.
+    pub(crate) fn blocks_read(&self) -> u64 {
+        self.plans.iter().filter_map(|plan| plan.totals().buffers).map(|buffers| buffers.shared_read).sum()
+    }
+
+    /// Temporary blocks read and written.
+    pub(crate) fn temp_blocks(&self) -> u64 {
+        self.plans.iter().filter_map(|plan| plan.totals().buffers).map(|buffers| buffers.temp()).sum()
+    }
+
+    /// WAL bytes, where the plans count them.
+    pub(crate) fn wal_bytes(&self) -> Option<u64> {
+        let counted: Vec<u64> =
+            self.plans.iter().filter_map(|plan| plan.totals().wal).map(|wal| wal.bytes).collect();
+        (!counted.is_empty()).then(|| counted.iter().sum())
+    }
+
+    /// Rows returned.
+    pub(crate) fn rows(&self) -> f64 {
+        self.sum(|plan| plan.totals().rows_returned)
+    }
+
+    /// Rows scans read, those thrown away included.
+    pub(crate) fn rows_read(&self) -> f64 {
+        self.sum(|plan| plan.totals().rows_read)
+    }
+
+    /// Rows read per row returned, which counts as at least one.
+    pub(crate) fn rows_read_per_row(&self) -> f64 {
+        self.rows_read() / self.rows().max(1.0)
+    }
+
+    /// The server's planning time, in microseconds.
+    pub(crate) fn planning_us(&self) -> f64 {
+        self.sum(|plan| plan.planning_ms.unwrap_or(0.0) * 1e3)
+    }
+
+    /// The server's execution time under EXPLAIN, in microseconds.
+    pub(crate) fn execution_us(&self) -> f64 {
+        self.sum(|plan| plan.execution_ms.unwrap_or(0.0) * 1e3)
+    }
+}
+
+/// Client-seen times of one statement, in microseconds, by connection in the
+/// order the connections were opened.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Latencies {
+    /// Each connection's samples in order.
+    pub(crate) connections: Vec<Vec<f64>>,
+}
+
+impl Latencies {
+    /// How many samples.
+    pub(crate) fn count(&self) -> usize {
+        self.connections.iter().map(Vec::len).sum()
+    }
+
+    /// All samples, sorted.
+    pub(crate) fn sorted(&self) -> Vec<f64> {
+        let mut all: Vec<f64> = self.connections.iter().flatten().copied().collect();
+        crate::stats::quantile::sort(&mut all);
+        all
+    }
+}

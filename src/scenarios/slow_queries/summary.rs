@@ -1,0 +1,113 @@
+//! A statement's times as the usual figures, and doubt about the machine.
+
+use super::record::Latencies;
+use crate::model::evidence::slow_queries::LatencySummary;
+use crate::model::{Interval, MeasurementWarning};
+use crate::stats::clustered::clustered_quantile;
+use crate::stats::quantile::{median, quantile};
+
+/// A reference statement this uneven makes the machine noisy.
+const NOISY_P95_OVER_MEDIAN: f64 = 4.0;
+
+/// A reference statement that moved by this factor between the first and the
+/// last third of the connections has drifted.
+const DRIFT_FACTOR: f64 = 1.25;
+
+/// A client busy for this share of the time measures itself.
+const CLIENT_BOUND_SHARE: f64 = 0.8;
+
+/// The usual figures. `None` without samples.
+pub(crate) fn summarise(latencies: &Latencies) -> Option<LatencySummary> {
+    let sorted = latencies.sorted();
+    let at = |p| quantile(&sorted, p);
+    Some(LatencySummary {
+        samples: sorted.len() as u64,
+        connections: latencies.connections.iter().filter(|samples| !samples.is_empty()).count(),
+        avg_us: sorted.iter().sum::<f64>() / sorted.len() as f64,
+        p50_us: at(0.5)?,
+        p90_us: at(0.9)?,
+        p95_us: at(0.95)?,
+        p99_us: at(0.99)?,
+        max_us: at(1.0)?,
+        p95_interval: clustered_quantile(&latencies.connections, 0.95, 0.95)
+            .map(|estimate| model_interval(estimate.interval)),
+    })
+}
+
+/// The interval in the shared vocabulary.
+pub(crate) fn model_interval(interval: crate::stats::Interval) -> Interval {
+    Interval { low: interval.low.max(0.0), high: interval.high, confidence: interval.confidence }
+}
+
+/// What the reference statement and the client's CPU say about the machine.
+pub(crate) fn doubts(
+    ping: &Latencies,
+    client_cpu_share: f64,
+    is_debug_build: bool,
+) -> Vec<MeasurementWarning> {
+    let mut warnings = Vec::new();
+    if is_debug_build {
+        warnings.push(MeasurementWarning::DebugBuild);
+    }
+    if client_cpu_share > CLIENT_BOUND_SHARE {
+        warnings.push(MeasurementWarning::ClientBound { cpu_share: client_cpu_share });
+    }
+    let sorted = ping.sorted();
+    if let (Some(p95), Some(p50)) = (quantile(&sorted, 0.95), quantile(&sorted, 0.5)) {
+        let p95_over_median = p95 / p50;
+        if p95_over_median > NOISY_P95_OVER_MEDIAN {
+            warnings.push(MeasurementWarning::NoisyMachine { p95_over_median });
+        }
+    }
+    if let Some(ratio) = drift(ping).filter(|ratio| *ratio > DRIFT_FACTOR || *ratio < 1.0 / DRIFT_FACTOR) {
+        warnings.push(MeasurementWarning::Drift { ratio });
+    }
+    warnings
+}
+
+/// Median of the last third of the connections' medians over that of the first.
+fn drift(ping: &Latencies) -> Option<f64> {
+    let medians: Vec<f64> = ping.connections.iter().filter_map(|samples| median(samples)).collect();
+    let third = medians.len() / 3;
+    if third < 3 {
+        return None;
+    }
+    Some(median(&medians[medians.len() - third..])? / median(&medians[..third])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(levels: &[f64]) -> Latencies {
+        Latencies { connections: levels.iter().map(|level| vec![*level; 20]).collect() }
+    }
+
+    #[test]
+    fn figures_of_known_samples() {
+        let latencies = Latencies {
+            connections: vec![(1..=50).map(f64::from).collect(), (51..=100).map(f64::from).collect()],
+        };
+        let summary = summarise(&latencies).unwrap();
+        assert_eq!((summary.samples, summary.connections, summary.max_us), (100, 2, 100.0));
+        assert!((summary.avg_us - 50.5).abs() < 1e-9 && (summary.p95_us - 95.05).abs() < 1e-9);
+        assert_eq!(summarise(&Latencies::default()), None);
+    }
+
+    #[test]
+    fn a_quiet_machine_raises_no_doubt() {
+        assert_eq!(doubts(&flat(&[100.0; 20]), 0.2, false), []);
+    }
+
+    #[test]
+    fn each_doubt_is_raised_by_its_cause() {
+        let codes = |ping: &Latencies, share, debug| {
+            doubts(ping, share, debug).iter().map(MeasurementWarning::code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&flat(&[100.0; 20]), 0.9, true), ["debug-build", "client-bound"]);
+        let levels: Vec<f64> = (0..21).map(|c| if c < 7 { 100.0 } else { 140.0 }).collect();
+        assert_eq!(codes(&flat(&levels), 0.1, false), ["drift"]);
+        let uneven: Vec<f64> = (0..20).map(|sample| if sample < 2 { 900.0 } else { 100.0 }).collect();
+        assert_eq!(codes(&Latencies { connections: vec![uneven; 20] }, 0.1, false), ["noisy-machine"]);
+    }
+}
