@@ -7,10 +7,12 @@
 //! connection; its variance says how many independent samples the data are
 //! worth (the design effect of survey statistics), and the order-statistic
 //! interval is taken for that many: Woodruff's interval (1952) with the
-//! effective sample size of Korn and Graubard (1998). Simulated coverage is in
+//! effective sample size of Korn and Graubard (1998), together with the exact
+//! interval of one sample per connection. Simulated coverage is in
 //! docs/measuring.md and in the tests.
 
-use super::quantile::{quantile, sort};
+use super::quantile::{quantile, quantile_interval, sort};
+use super::ratio::mean_interval;
 use super::special::{beta_quantile, student_t_quantile};
 use super::{Estimate, Interval};
 
@@ -28,14 +30,66 @@ pub fn clustered_quantile(connections: &[Vec<f64>], p: f64, confidence: f64) -> 
     let mut pooled: Vec<f64> = connections.iter().flat_map(|samples| samples.iter().copied()).collect();
     sort(&mut pooled);
     let value = quantile(&pooled, p)?;
-    let effective = effective_samples(&connections, &pooled, p, confidence);
-    let interval = proportion_interval(p, effective, confidence);
+    // Two ways share the error: one uses every sample, the other needs nothing
+    // but independent connections and wins where only few were opened.
+    let each = 0.5 * (1.0 + confidence);
+    let every = interval_of_every_sample(&connections, &pooled, p, each);
+    let first = interval_of_first_samples(&connections, p, each)?;
+    let low = every.low.max(first.low);
+    let high = every.high.min(first.high);
+    Some(Estimate { value, interval: Interval { low, high, confidence }, units })
+}
+
+fn interval_of_every_sample(connections: &[&Vec<f64>], pooled: &[f64], p: f64, confidence: f64) -> Interval {
+    let effective = effective_samples(connections, pooled, p, confidence);
+    let shares = proportion_interval(p, effective, confidence);
     let n = pooled.len() as f64;
-    let low_rank = (interval.low * n).floor() as usize;
-    let high_rank = (interval.high * n).ceil() as usize;
+    let low_rank = (shares.low * n).floor() as usize;
+    let high_rank = (shares.high * n).ceil() as usize;
     let low = low_rank.checked_sub(1).map_or(f64::NEG_INFINITY, |rank| pooled[rank]);
     let high = pooled.get(high_rank).copied().unwrap_or(f64::INFINITY);
-    Some(Estimate { value, interval: Interval { low, high, confidence }, units })
+    Interval { low, high, confidence }
+}
+
+/// One sample of each connection is a sample of independent executions,
+/// whatever the dependence within connections is.
+fn interval_of_first_samples(connections: &[&Vec<f64>], p: f64, confidence: f64) -> Option<Interval> {
+    let mut first: Vec<f64> = connections.iter().map(|samples| samples[0]).collect();
+    sort(&mut first);
+    quantile_interval(&first, p, confidence).map(|estimate| estimate.interval)
+}
+
+/// Ratio of the p-quantiles of two metrics taken in the same connections, as
+/// `numerator / denominator`. Each has its own interval at half the error, so
+/// the ratio's holds under any dependence between the two. `None` where either
+/// has none.
+#[must_use]
+pub fn clustered_quantile_ratio(
+    numerator: &[Vec<f64>],
+    denominator: &[Vec<f64>],
+    p: f64,
+    confidence: f64,
+) -> Option<Estimate> {
+    let each = 0.5 * (1.0 + confidence);
+    let above = clustered_quantile(numerator, p, each)?;
+    let below = clustered_quantile(denominator, p, each)?;
+    let low = (above.interval.low / below.interval.high).max(0.0);
+    let high =
+        if below.interval.low > 0.0 { above.interval.high / below.interval.low } else { f64::INFINITY };
+    let interval = Interval { low, high, confidence };
+    Some(Estimate { value: above.value / below.value, interval, units: above.units.min(below.units) })
+}
+
+/// Mean over connections of each connection's mean, with Student's t interval.
+/// `None` below two connections.
+#[must_use]
+pub fn clustered_mean(connections: &[Vec<f64>], confidence: f64) -> Option<Estimate> {
+    let means: Vec<f64> = connections
+        .iter()
+        .filter(|samples| !samples.is_empty())
+        .map(|samples| samples.iter().sum::<f64>() / samples.len() as f64)
+        .collect();
+    mean_interval(&means, confidence)
 }
 
 /// How many independent samples the samples are worth for their p-quantile.
@@ -93,7 +147,6 @@ pub fn connections_needed(p: f64, confidence: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::quantile::quantile_interval;
     use rand::rngs::Xoshiro256PlusPlus;
     use rand::{RngExt, SeedableRng};
 
@@ -153,6 +206,24 @@ mod tests {
                 .count();
             assert!(held >= runs * 90 / 100, "placement {placement}, p {p}: {held} of {runs}");
         }
+    }
+
+    #[test]
+    fn four_slow_connections_are_enough_to_say_so() {
+        let slow = vec![vec![2_000.0, 2_100.0]; 4];
+        let interval = clustered_quantile(&slow, 0.95, 0.999).unwrap().interval;
+        assert_eq!(interval.low, 2_000.0);
+        assert_eq!(interval.high, f64::INFINITY);
+    }
+
+    #[test]
+    fn a_ratio_of_a_statement_to_itself_holds_one() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+        let samples = connections(&mut random, 20, 25, 0.2);
+        let ratio = clustered_quantile_ratio(&samples, &samples, 0.95, 0.95).unwrap();
+        assert!(ratio.interval.contains(1.0) && (ratio.value - 1.0).abs() < 1e-12);
+        let mean = clustered_mean(&[vec![1.0, 3.0], vec![4.0], vec![]], 0.95).unwrap();
+        assert!((mean.value - 3.0).abs() < 1e-12 && mean.units == 2);
     }
 
     #[test]

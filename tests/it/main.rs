@@ -1,10 +1,14 @@
 //! The one integration binary. A module per scenario, plus `cli`, `reports`,
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+
+mod load;
 mod migrate;
 mod project;
 mod regression;
 mod reports;
 mod seed;
 mod server;
+mod slow_queries;
 mod support;

@@ -1,1 +1,54 @@
 //! Does every critical query stay within its budget?
+//!
+//! Counters and plans decide first: they read the same on every machine. Times
+//! are decided by an interval that treats the connection as the unit, or not
+//! at all. What decides is pure (`budget`, `verdict`, `schedule`, `reason`,
+//! `index`, `growth`, `summary`); `run`, `sample`, `counters` and `trial` do
+//! the input and output.
+
+mod budget;
+mod counters;
+mod growth;
+mod index;
+mod reason;
+mod record;
+mod run;
+mod sample;
+mod schedule;
+mod summary;
+mod trial;
+mod verdict;
+mod workload;
+
+pub use run::run;
+
+/// What a run of the scenario is asked for. Limits in time and samples come
+/// from the project's `[slow-queries]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Volumes to measure; empty: the project's first.
+    pub volumes: Vec<String>,
+    /// Names of queries to measure; empty: all.
+    pub queries: Vec<String>,
+    /// Confidence of the whole run, for either kind of error.
+    pub confidence: f64,
+    /// Parameter sets drawn per query.
+    pub parameter_sets: usize,
+    /// Executes every parameter set once more and hashes its result.
+    pub hash_results: bool,
+    /// Tries an index for a broken budget, on a clone.
+    pub try_indexes: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            volumes: Vec::new(),
+            queries: Vec::new(),
+            confidence: 0.99,
+            parameter_sets: 50,
+            hash_results: false,
+            try_indexes: true,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! EXPLAIN (ANALYZE, BUFFERS) of a query's parameter sets, each in a
+//! connection of its own, rolled back. Also asks the server whether the query
+//! writes, by trying it in a read-only transaction first.
+
+use super::record::{ExplainedSet, Failure};
+use super::workload::PreparedQuery;
+use crate::parameters::ParameterSet;
+use crate::plan::Plan;
+use crate::postgres::{Error, ExplainOptions, Session, Target, TextParameter, explain};
+use crate::stats::clock;
+use std::time::Duration;
+
+/// Parameter sets explained per query, at most.
+pub(crate) const EXPLAINED_MAX: usize = 20;
+
+/// What explaining a query came to.
+#[derive(Debug, Default)]
+pub(crate) struct Explained {
+    /// Whether it needs a transaction that may write.
+    pub(crate) writes: bool,
+    /// What was explained.
+    pub(crate) sets: Vec<ExplainedSet>,
+    /// Why it could not be.
+    pub(crate) failure: Option<Failure>,
+    /// Parameter sets left out for lack of time.
+    pub(crate) left_out: usize,
+}
+
+/// Limits of the explaining.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caps {
+    /// A statement is cancelled after this.
+    pub(crate) statement: Duration,
+    /// No further parameter set is begun after this.
+    pub(crate) query: Duration,
+    /// Whether the database may be written to.
+    pub(crate) may_write: bool,
+}
+
+/// Explains a query's first parameter sets.
+///
+/// # Errors
+/// The server cannot be reached. An error of the query is data.
+pub(crate) async fn explain_all(
+    target: &Target,
+    database: &str,
+    query: &PreparedQuery,
+    caps: Caps,
+) -> Result<Explained, Error> {
+    let start = clock::now();
+    let mut explained = Explained::default();
+    let wanted = query.sets.len().min(EXPLAINED_MAX);
+    for (done, set) in query.sets.iter().take(wanted).enumerate() {
+        if done > 0 && clock::now().duration_since(start) > caps.query {
+            explained.left_out = wanted - done;
+            break;
+        }
+        let session = target.connect_to(database).await?;
+        let mut outcome = explain_set(&session, query, set, explained.writes, false, caps).await;
+        if !explained.writes && is_read_only_refusal(&outcome) {
+            if !caps.may_write {
+                explained.failure = Some(Failure::WritesToPrecious);
+                break;
+            }
+            explained.writes = true;
+            outcome = explain_set(&session, query, set, true, false, caps).await;
+        }
+        match outcome {
+            Ok(plans) => explained.sets.push(ExplainedSet { label: set.label.clone(), plans }),
+            Err(error) if error.server().is_some() => {
+                explained.failure = Some(failure(&error, set, caps));
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(explained)
+}
+
+fn is_read_only_refusal(outcome: &Result<Vec<Plan>, Error>) -> bool {
+    const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+    outcome.as_ref().is_err_and(|error| error.sqlstate() == Some(READ_ONLY_SQL_TRANSACTION))
+}
+
+fn failure(error: &Error, set: &ParameterSet, caps: Caps) -> Failure {
+    const QUERY_CANCELED: &str = "57014";
+    if error.sqlstate() == Some(QUERY_CANCELED) {
+        return Failure::TimedOut { after_us: u64::try_from(caps.statement.as_micros()).unwrap_or(u64::MAX) };
+    }
+    let with = if set.label.is_empty() { String::new() } else { format!(" (with {})", set.label) };
+    Failure::Failed { message: format!("{error}{with}") }
+}
+
+/// Explains one parameter set in a transaction that is rolled back.
+///
+/// # Errors
+/// The server cannot be reached, or a statement fails.
+pub(crate) async fn explain_set(
+    session: &Session,
+    query: &PreparedQuery,
+    set: &ParameterSet,
+    writes: bool,
+    timing: bool,
+    caps: Caps,
+) -> Result<Vec<Plan>, Error> {
+    let mode = if writes { "" } else { " READ ONLY" };
+    let timeout = caps.statement.as_millis();
+    session.batch_execute(&format!("BEGIN{mode}; SET LOCAL statement_timeout = {timeout}")).await?;
+    let outcome = explain_statements(session, query, set, writes, timing).await;
+    session.batch_execute("ROLLBACK").await?;
+    outcome
+}
+
+async fn explain_statements(
+    session: &Session,
+    query: &PreparedQuery,
+    set: &ParameterSet,
+    writes: bool,
+    timing: bool,
+) -> Result<Vec<Plan>, Error> {
+    let mut plans = Vec::with_capacity(query.statements.len());
+    for statement in &query.statements {
+        let values = statement.values(set);
+        if statement.is_explainable() {
+            // Planned once before: the first plan of a connection also fills its catalogue caches.
+            let estimate = ExplainOptions { in_transaction: true, ..ExplainOptions::estimate() };
+            explain(session, &statement.sql, &values, estimate).await?;
+            let options =
+                ExplainOptions { wal: writes, timing, in_transaction: true, ..ExplainOptions::default() };
+            plans.push(explain(session, &statement.sql, &values, options).await?);
+        } else {
+            let parameters = TextParameter::all(&values);
+            session.execute(statement.sql.as_str(), &TextParameter::references(&parameters)).await?;
+        }
+    }
+    Ok(plans)
+}

@@ -1,0 +1,225 @@
+//! One connection's worth of samples: connect, prepare, warm up, execute in
+//! random turns, time. Blocking, so that nothing but the statement is timed.
+
+use super::schedule::turns;
+use super::workload::PreparedQuery;
+use crate::load::{Address, Client, Error, Request, Statement, thread_cpu_time};
+use crate::stats::clock;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The reference statement: what any statement costs here before it does anything.
+const PING: &str = "SELECT 1";
+
+/// A query taking part in this connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Participant {
+    /// Which query of the volume.
+    pub(crate) index: usize,
+    /// The query.
+    pub(crate) query: Arc<PreparedQuery>,
+    /// Whether it needs a transaction that may write.
+    pub(crate) writes: bool,
+    /// Samples to take.
+    pub(crate) samples: usize,
+    /// Executions before that.
+    pub(crate) warm_up: usize,
+}
+
+/// What one connection is asked to do.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionPlan {
+    /// Where to connect.
+    pub(crate) address: Address,
+    /// Who takes part.
+    pub(crate) participants: Vec<Participant>,
+    /// Samples of the reference statement.
+    pub(crate) ping_samples: usize,
+    /// Replays the turns and the choice of parameter sets.
+    pub(crate) seed: u64,
+}
+
+/// One execution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sample {
+    /// Parameter set.
+    pub(crate) set: usize,
+    /// Client-seen time, in microseconds.
+    pub(crate) latency_us: f64,
+    /// Rows returned or changed.
+    pub(crate) rows: u64,
+}
+
+/// What one connection observed.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionSamples {
+    /// Per participant, in their order.
+    pub(crate) queries: Vec<Vec<Sample>>,
+    /// Errors of participants, which then took no further turns.
+    pub(crate) failures: Vec<(usize, String, bool)>,
+    /// The reference statement's times, in microseconds.
+    pub(crate) ping_us: Vec<f64>,
+    /// CPU time of the client while recording.
+    pub(crate) cpu: Duration,
+    /// Wall time of the recording.
+    pub(crate) wall: Duration,
+    /// Statements executed while recording.
+    pub(crate) executions: u64,
+}
+
+/// A participant's statements on this connection.
+struct Prepared {
+    statements: Vec<Statement>,
+    /// By parameter set, then by statement; bound when first needed.
+    requests: Vec<Option<Vec<Request>>>,
+}
+
+struct Connection<'a> {
+    client: Client,
+    plan: &'a ConnectionPlan,
+    prepared: Vec<Option<Prepared>>,
+    observed: ConnectionSamples,
+    random: Xoshiro256PlusPlus,
+}
+
+/// Opens a connection and takes its samples.
+///
+/// # Errors
+/// The connection cannot be opened or is lost. An error of one query only ends
+/// that query's turns.
+pub(crate) fn take(plan: &ConnectionPlan) -> Result<ConnectionSamples, Error> {
+    let client = Client::connect(&plan.address)?;
+    let count = plan.participants.len();
+    let mut connection = Connection {
+        client,
+        plan,
+        prepared: Vec::with_capacity(count),
+        observed: ConnectionSamples { queries: vec![Vec::new(); count], ..ConnectionSamples::default() },
+        random: Xoshiro256PlusPlus::seed_from_u64(plan.seed),
+    };
+    let ping = connection.client.prepare(PING)?.bind(&[])?;
+    connection.prepare()?;
+    connection.warm_up(&ping)?;
+    connection.record(&ping)?;
+    Ok(connection.observed)
+}
+
+impl Connection<'_> {
+    fn prepare(&mut self) -> Result<(), Error> {
+        for position in 0..self.plan.participants.len() {
+            let participant = &self.plan.participants[position];
+            let statements: Result<Vec<_>, Error> =
+                participant.query.statements.iter().map(|s| self.client.prepare(&s.sql)).collect();
+            let requests = vec![None; participant.query.sets.len()];
+            let prepared = self.survive(position, statements)?;
+            self.prepared.push(prepared.map(|statements| Prepared { statements, requests }));
+        }
+        Ok(())
+    }
+
+    fn warm_up(&mut self, ping: &Request) -> Result<(), Error> {
+        for position in 0..self.plan.participants.len() {
+            for _ in 0..self.plan.participants[position].warm_up {
+                self.turn(position)?;
+            }
+        }
+        for _ in 0..self.plan.ping_samples.min(5) {
+            self.client.execute(ping)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, ping: &Request) -> Result<(), Error> {
+        let mut counts: Vec<usize> = self.plan.participants.iter().map(|p| p.samples).collect();
+        counts.push(self.plan.ping_samples);
+        let order = turns(&counts, self.plan.seed);
+        let (cpu, start) = (thread_cpu_time(), clock::now());
+        for position in order {
+            if position == self.plan.participants.len() {
+                let execution = self.client.execute(ping)?;
+                self.observed.ping_us.push(execution.latency.as_secs_f64() * 1e6);
+                self.observed.executions += 1;
+            } else if let Some(sample) = self.turn(position)? {
+                self.observed.queries[position].push(sample);
+                self.observed.executions += self.plan.participants[position].query.statements.len() as u64;
+            }
+        }
+        self.observed.cpu = thread_cpu_time() - cpu;
+        self.observed.wall = clock::now().duration_since(start);
+        Ok(())
+    }
+
+    /// One execution of a participant with a random parameter set. `None`
+    /// where it failed, now or before.
+    fn turn(&mut self, position: usize) -> Result<Option<Sample>, Error> {
+        let participant = &self.plan.participants[position];
+        let set = self.random.random_range(0..participant.query.sets.len().max(1));
+        if self.prepared[position].is_none() {
+            return Ok(None);
+        }
+        let executed = self.execute(position, set);
+        self.survive(position, executed)
+    }
+
+    fn execute(&mut self, position: usize, set: usize) -> Result<Sample, Error> {
+        let participant = &self.plan.participants[position];
+        let in_transaction = participant.writes || participant.query.statements.len() > 1;
+        let Some(prepared) = self.prepared[position].as_mut() else {
+            return Err(Error::Protocol("an unprepared query took a turn".into()));
+        };
+        let requests = match &mut prepared.requests[set] {
+            Some(requests) => &*requests,
+            empty => &*empty.insert(bind(&prepared.statements, &participant.query, set)?),
+        };
+        if in_transaction {
+            self.client.simple(if participant.writes { "BEGIN" } else { "BEGIN READ ONLY" })?;
+        }
+        let (mut latency, mut rows) = (Duration::ZERO, 0);
+        let mut outcome = Ok(());
+        for request in requests {
+            match self.client.execute(request) {
+                Ok(execution) => {
+                    latency += execution.latency;
+                    rows += execution.rows;
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        // A failed transaction must be rolled back too; a lost connection fails again and says so.
+        if in_transaction && matches!(outcome, Ok(()) | Err(Error::Server(_))) {
+            self.client.simple("ROLLBACK")?;
+        }
+        outcome.map(|()| Sample { set, latency_us: latency.as_secs_f64() * 1e6, rows })
+    }
+
+    /// Lets the connection outlive an error of the server, which ends the
+    /// participant's turns and is kept.
+    fn survive<T>(&mut self, position: usize, outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+        match outcome {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::Server(error)) => {
+                let is_timeout = error.sqlstate == "57014";
+                self.observed.failures.push((position, error.to_string(), is_timeout));
+                if let Some(prepared) = self.prepared.get_mut(position) {
+                    *prepared = None;
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn bind(statements: &[Statement], query: &PreparedQuery, set: usize) -> Result<Vec<Request>, Error> {
+    let values = &query.sets[set];
+    statements
+        .iter()
+        .zip(&query.statements)
+        .map(|(statement, bound)| statement.bind(&bound.values(values)))
+        .collect()
+}

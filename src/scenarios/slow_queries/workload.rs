@@ -1,0 +1,72 @@
+//! A query made ready to execute: statements with `$n`, parameter sets, and
+//! which values each statement takes.
+
+use crate::model::SourceLocation;
+use crate::parameters::ParameterSet;
+use crate::project::budget::Budget;
+use crate::project::query::Query;
+use crate::sql::lexer::{TokenKind, tokens};
+use crate::sql::parameters::to_positional;
+
+/// One statement of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BoundStatement {
+    /// With `$1`, `$2`, ….
+    pub(crate) sql: String,
+    /// Which of the query's values each of them takes.
+    positions: Vec<usize>,
+}
+
+impl BoundStatement {
+    /// The statement's values out of the query's.
+    pub(crate) fn values(&self, set: &ParameterSet) -> Vec<Option<String>> {
+        self.positions.iter().map(|&position| set.values.get(position).cloned().flatten()).collect()
+    }
+
+    /// Whether EXPLAIN takes it. Others, such as SET and LOCK, are executed as they are.
+    pub(crate) fn is_explainable(&self) -> bool {
+        const WORDS: [&str; 8] = ["select", "with", "values", "table", "insert", "update", "delete", "merge"];
+        tokens(&self.sql)
+            .filter(|token| !token.kind.is_trivia() && token.kind != TokenKind::OpenParenthesis)
+            .take(1)
+            .any(|first| WORDS.iter().any(|word| first.is_word(&self.sql, word)))
+    }
+}
+
+/// A query with everything needed to execute it.
+#[derive(Debug, Clone)]
+pub(crate) struct PreparedQuery {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it is declared.
+    pub(crate) location: SourceLocation,
+    /// The budgets that hold at this volume.
+    pub(crate) budgets: Vec<Budget>,
+    /// Its statements; several make one transaction.
+    pub(crate) statements: Vec<BoundStatement>,
+    /// What its parameters are set to.
+    pub(crate) sets: Vec<ParameterSet>,
+}
+
+impl PreparedQuery {
+    /// Makes a query ready for a volume.
+    pub(crate) fn new(query: &Query, volume: &str, sets: Vec<ParameterSet>) -> Self {
+        let holds = |budget: &&Budget| budget.volume.as_deref().is_none_or(|only| only == volume);
+        let statements = query.statements.iter().map(|statement| bind(statement, query)).collect();
+        Self {
+            name: query.name.clone(),
+            location: SourceLocation { path: query.path.clone(), line: query.line },
+            budgets: query.budgets.iter().filter(holds).cloned().collect(),
+            statements,
+            sets,
+        }
+    }
+}
+
+fn bind(statement: &str, query: &Query) -> BoundStatement {
+    let positional = to_positional(statement);
+    let position = |name: &String| {
+        query.parameters.iter().position(|parameter| parameter.name == *name).unwrap_or(usize::MAX)
+    };
+    BoundStatement { positions: positional.names.iter().map(position).collect(), sql: positional.sql }
+}
