@@ -5,10 +5,11 @@
 //! only. Databases made here are remembered and removed on [`Target::close`].
 
 use super::address::Address;
+use super::owner::Owner;
 use super::server::{Server, ThrowawayOptions};
 use super::session::Session;
 use super::tls::MakeTls;
-use super::{Error, durability, naming, version};
+use super::{Error, connect_error, durability, leftovers, naming, version};
 use crate::model::{Durability, Progress, TargetDescription, TargetKind};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -40,7 +41,7 @@ impl Target {
         let server = tokio::task::spawn_blocking(move || Server::start(&options)).await;
         let server = Arc::new(server.map_err(|error| Error::Start(error.to_string()))??);
         let address = Address::of_throwaway(&server.directory, server.port, &server.password);
-        let tls = tokio_postgres::NoTls;
+        let tls = MakeTls::new(&address.tls)?;
         let session = open(&address, &tls, "postgres").await?;
         session.batch_execute(&format!("ALTER ROLE postgres PASSWORD '{}'", server.password)).await?;
         let description = describe(&session, TargetKind::Throwaway).await?;
@@ -54,12 +55,13 @@ impl Target {
     /// unsupported version.
     pub async fn at_url(url: &str) -> Result<Self, Error> {
         let address = Address::parse(url)?;
-        let tls = tokio_postgres::NoTls;
+        let tls = MakeTls::new(&address.tls)?;
         let session = open(&address, &tls, &address.database).await?;
         let is_disposable = is_marked(&session).await?;
         let kind = if is_disposable { TargetKind::Disposable } else { TargetKind::Precious };
         let description = describe(&session, kind).await?;
         version::check(description.server_version_num, &description.server_version)?;
+        leftovers::sweep(&session).await?;
         Ok(Self { address, tls, description, server: None, made: Mutex::default() })
     }
 
@@ -109,7 +111,7 @@ impl Target {
         let config = self.config_for(database);
         Session::open(&config, &self.tls)
             .await
-            .map_err(|error| connect_error(&self.address, database, &error))
+            .map_err(|error| connect_error::explain(&self.address, database, &error))
     }
 
     /// How our own sessions with a database connect. Sessions with a precious
@@ -185,7 +187,13 @@ impl Target {
         let statement = format!("CREATE DATABASE {quoted} TEMPLATE {}", naming::quote_identifier(template));
         if let Err(error) = admin.batch_execute(&statement).await {
             self.lock_made().remove(&name);
-            return Err(error.into());
+            return Err(make_error(error.into(), &self.address.place));
+        }
+        if !self.is_ours()
+            && let Some(owner) = Owner::current()
+        {
+            let comment = naming::quote_literal(&owner.comment());
+            admin.batch_execute(&format!("COMMENT ON DATABASE {quoted} IS {comment}")).await?;
         }
         Ok(name)
     }
@@ -275,16 +283,18 @@ impl Target {
 async fn open(address: &Address, tls: &MakeTls, database: &str) -> Result<Session, Error> {
     Session::open(&address.config(database), tls)
         .await
-        .map_err(|error| connect_error(address, database, &error))
+        .map_err(|error| connect_error::explain(address, database, &error))
 }
 
-fn connect_error(address: &Address, database: &str, error: &tokio_postgres::Error) -> Error {
-    let place = format!("database {database} at {}", address.place);
-    let server = error.as_db_error().map(|report| Box::new(report.into()));
-    let message = server
-        .as_ref()
-        .map_or_else(|| super::error::chain(error), |report: &Box<super::ServerError>| report.to_string());
-    Error::Connect { place, message, server }
+/// Without the right to make databases there are two ways out.
+fn make_error(error: Error, place: &str) -> Error {
+    if error.sqlstate() != Some("42501") {
+        return error;
+    }
+    Error::Precious(format!(
+        "no database can be made beside the target at {place}: {error}; grant it once with ALTER ROLE … CREATEDB, \
+         or leave the URL out to use a throwaway server"
+    ))
 }
 
 async fn is_marked(session: &Session) -> Result<bool, Error> {

@@ -1,6 +1,8 @@
 //! The throwaway server and what is done with a target.
 
 mod lifecycle;
+mod targets;
+mod tls;
 
 use crate::support;
 use plimsoll::postgres::{ExplainOptions, TextParameter, explain};
