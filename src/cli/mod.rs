@@ -1,12 +1,105 @@
-//! The command line: one file per command.
+//! The command line: one file per command. What is typed becomes plain
+//! options, a part of Plimsoll runs, its verdict becomes the exit code.
 
+mod arguments;
+//mod deadlock;
+mod demo;
+mod environment;
+mod execution;
 mod exit_code;
+mod failure;
+mod history;
+mod init;
+mod interrupt;
+mod migrate;
+//mod n_plus_one;
+mod output;
+mod regression;
+mod report;
+mod run;
+//mod seed;
+mod session;
+mod slow_queries;
+mod terminal;
 
+pub use arguments::{Arguments, Global};
 pub use exit_code::ExitCode;
+pub use failure::Failure;
+pub use terminal::Terminal;
 
+use clap::Parser;
 use std::ffi::OsString;
 
+/// What can be asked for.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Start a project in this folder
+    Init(init::Options),
+    /// Run everything on an embedded shop database: nothing to configure
+    Demo(demo::Options),
+    /// Every scenario the project has something for: what CI calls
+    Run(run::Options),
+    /// Does every critical query stay within its budget?
+    SlowQueries(slow_queries::Options),
+    /// What did this migration do to the plans, counters and timings of every query?
+    Regression(regression::Options),
+    /// Apply the project's migrations
+    Migrate(migrate::Options),
+    /// Show a kept run again, in any format
+    Report(report::Options),
+    /// The kept runs, and the trend of a query
+    History(history::Options),
+}
+
 /// Runs the command line to its exit code.
-pub fn main(_arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::Pass
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage_exit(&error),
+    };
+    let terminal = Terminal::new(arguments.global.color, arguments.global.quiet);
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_command(&arguments, &terminal)));
+    terminal.finish_progress();
+    match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
+            terminal.error(&failure.text(terminal.stderr_colour()));
+            failure.exit_code()
+        }
+        Err(_) => {
+            // The panic's own message is on stderr already.
+            terminal.error("this is a bug in Plimsoll; please report it with the message above");
+            ExitCode::Bug
+        }
+    }
+}
+
+/// Help and version are results; anything else is wrong usage.
+fn usage_exit(error: &clap::Error) -> ExitCode {
+    // Nothing can be done where the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Pass }
+}
+
+fn run_command(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let code = runtime.block_on(Box::pin(dispatch(arguments, terminal)));
+    // A blocking call that hangs must not keep the program from ending.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Init(options) => init::run(global, terminal, options).await,
+        Command::Demo(options) => demo::run(global, terminal, options).await,
+        Command::Run(options) => run::run(global, terminal, options).await,
+        Command::SlowQueries(options) => slow_queries::run(global, terminal, options).await,
+        Command::Regression(options) => regression::run(global, terminal, options).await,
+        Command::Migrate(options) => migrate::run(global, terminal, options).await,
+        Command::Report(options) => report::run(global, terminal, options),
+        Command::History(options) => history::run(global, terminal, options),
+    }
 }

@@ -2,7 +2,6 @@
 //! its budgets was decided, and why a broken one is broken.
 
 use crate::model::{Interval, SourceLocation, Unit, Verdict};
-use crate::plan::Plan;
 
 /// Everything a reader may want to see behind the verdict of `slow-queries`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -89,8 +88,8 @@ pub struct QueryEvidence {
     pub budgets: Vec<BudgetEvidence>,
     /// What every explained parameter set came to.
     pub parameter_sets: Vec<ParameterSetEvidence>,
-    /// The plan under the most expensive parameter set.
-    pub worst_plan: Option<Plan>,
+    /// The plan under the most expensive parameter set, drawn.
+    pub worst_plan: Option<String>,
     /// Why a broken budget is broken.
     pub reason: Option<Reason>,
     /// Hash of the results of all parameter sets, where one was asked for.

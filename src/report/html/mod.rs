@@ -2,6 +2,7 @@
 //! dark and light. Colour is never the only signal.
 
 mod page;
+mod pictures;
 
 use crate::model::RunReport;
 use std::io;

@@ -159,7 +159,7 @@ fn section(report: &ScenarioReport) -> ScenarioSection {
         doubt,
         duration: units::duration_us(report.duration_ms as f64 * 1e3),
         findings: report.findings.iter().map(|f| card(report, f)).collect(),
-        pictures: Vec::new(),
+        pictures: super::pictures::of(&report.evidence),
         table: table(&report.measurements),
         warnings: report.warnings.iter().map(crate::model::MeasurementWarning::message).collect(),
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A published type that mirrors the model's `M`.
-pub(super) trait Mirror<M>: Sized {
+pub(in crate::report::json) trait Mirror<M>: Sized {
     /// The published form.
     fn mirror(model: &M) -> Self;
     /// The model's form.
@@ -26,7 +26,7 @@ same!(String, bool, u8, u16, u32, u64, i16, i32, i64, usize);
 /// A number of the model; JSON has no infinities, so those become `null`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub(super) struct Real(Option<f64>);
+pub(in crate::report::json) struct Real(Option<f64>);
 
 impl Mirror<f64> for Real {
     fn mirror(model: &f64) -> Self {
@@ -34,6 +34,33 @@ impl Mirror<f64> for Real {
     }
     fn restore(self) -> f64 {
         self.0.unwrap_or(f64::NAN)
+    }
+}
+
+/// A hash, as sixteen hexadecimal digits: JSON's readers round large numbers.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub(in crate::report::json) struct Hex(String);
+
+impl Mirror<u64> for Hex {
+    fn mirror(model: &u64) -> Self {
+        Self(format!("{model:016x}"))
+    }
+    fn restore(self) -> u64 {
+        u64::from_str_radix(&self.0, 16).unwrap_or(0)
+    }
+}
+
+/// A list that is kept in files of its own, or is wanted for one format only.
+#[derive(Debug, Clone, Default)]
+pub(in crate::report::json) struct Omitted;
+
+impl<M> Mirror<Vec<M>> for Omitted {
+    fn mirror(_model: &Vec<M>) -> Self {
+        Self
+    }
+    fn restore(self) -> Vec<M> {
+        Vec::new()
     }
 }
 
@@ -120,7 +147,7 @@ macro_rules! mirror {
     } $($rest:tt)*) => {
         $(#[$meta])*
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        pub(super) struct $name { $($(#[$field_meta])* pub(super) $field: $type),* }
+        pub(in crate::report::json) struct $name { $($(#[$field_meta])* $field: $type),* }
         impl Mirror<$model> for $name {
             #[allow(unused_variables, reason = "a mirror may be empty")]
             fn mirror(model: &$model) -> Self {
@@ -137,7 +164,7 @@ macro_rules! mirror {
     } $($rest:tt)*) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        pub(super) enum $name { $(#[serde(rename = $word)] $variant),* }
+        pub(in crate::report::json) enum $name { $(#[serde(rename = $word)] $variant),* }
         impl Mirror<$model> for $name {
             fn mirror(model: &$model) -> Self {
                 match model { $($model::$variant => Self::$variant),* }
@@ -154,7 +181,7 @@ macro_rules! mirror {
         $(#[$meta])*
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(tag = "kind")]
-        pub(super) enum $name { $(#[serde(rename = $tag)] $variant { $($field: $type),* }),* }
+        pub(in crate::report::json) enum $name { $(#[serde(rename = $tag)] $variant { $($field: $type),* }),* }
         impl Mirror<$model> for $name {
             fn mirror(model: &$model) -> Self {
                 match model { $($model::$variant { $($field),* } => Self::$variant { $($field: Mirror::mirror($field)),* }),* }

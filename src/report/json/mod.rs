@@ -4,10 +4,10 @@
 //! A reader ignores keys it does not know. The version goes up when a key
 //! changes its meaning or disappears, never for a new one.
 
-mod evidence;
-mod intern;
 #[macro_use]
 mod mirror;
+mod evidence;
+mod intern;
 mod run;
 
 use crate::model::RunReport;

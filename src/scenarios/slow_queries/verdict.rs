@@ -8,6 +8,7 @@ use crate::model::evidence::slow_queries::{
     BudgetEvidence, IndexTrial, ParameterSetEvidence, QueryEvidence, Reason,
 };
 use crate::model::{Finding, Severity, Verdict};
+use crate::plan;
 use crate::project::budget::BudgetRule;
 
 /// Every budget of a query, decided at this confidence.
@@ -61,7 +62,7 @@ pub(crate) fn judge(
         latency: summarise(&record.latencies),
         budgets,
         parameter_sets: record.explained.iter().map(parameter_set).collect(),
-        worst_plan: reason::worst_set(record).and_then(reason::worst_plan).cloned(),
+        worst_plan: reason::worst_set(record).and_then(reason::worst_plan).map(plan::render),
         reason,
         result_hash: record.result_hash,
     };

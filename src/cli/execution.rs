@@ -1,0 +1,199 @@
+//! Runs scenarios into one kept run report, written as results arrive, and
+//! turns its verdict into the exit code.
+
+use super::arguments::Global;
+use super::session::{Session, with_session};
+use super::{ExitCode, Failure, Terminal, environment};
+use crate::model::evidence::Evidence;
+use crate::model::evidence::regression::KeptPlan;
+use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verdict};
+use crate::prepare::Context;
+use crate::project::Project;
+use crate::report::kept_run::KeptRun;
+use crate::scenarios::{regression, slow_queries};
+use std::sync::{Mutex, PoisonError};
+
+/// One scenario to run, with its options.
+#[derive(Debug)]
+pub(super) enum Job {
+    SlowQueries(slow_queries::Options),
+    Regression(regression::Options),
+    /// A scenario the project has nothing for.
+    Skip(Scenario, String),
+}
+
+impl Job {
+    fn scenario(&self) -> Scenario {
+        match self {
+            Self::SlowQueries(_) => Scenario::SlowQueries,
+            Self::Regression(_) => Scenario::Regression,
+            Self::Skip(scenario, _) => *scenario,
+        }
+    }
+}
+
+/// The report while it grows.
+struct GrowingReport<'a> {
+    kept: &'a KeptRun,
+    report: Mutex<RunReport>,
+    terminal: &'a Terminal,
+}
+
+impl GrowingReport<'_> {
+    /// Replaces the scenario's entry, and the file.
+    fn put(&self, entry: ScenarioReport) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.scenarios.retain(|s| s.scenario != entry.scenario);
+        report.scenarios.push(entry);
+        // A full disk in the middle must not lose the run in hand: the last
+        // write reports it.
+        if let Err(error) = self.kept.write(&report) {
+            self.terminal.note(&format!("warning: {error}"));
+        }
+    }
+
+    fn snapshot(&self) -> RunReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Runs the jobs in order; returns the finished report and where it is kept.
+///
+/// # Errors
+/// Where the project's target cannot be opened, a scenario cannot be carried
+/// out, or a signal came; the kept report then holds what was found, marked partial.
+pub(super) async fn execute(
+    global: &Global,
+    terminal: &Terminal,
+    project: &Project,
+    jobs: &[Job],
+) -> Result<(RunReport, KeptRun), Failure> {
+    let kept = KeptRun::create(&global.reports_folder(), &environment::run_id())?;
+    let result =
+        with_session(global, terminal, project, async |session| run_jobs(session, &kept, jobs).await).await;
+    match result {
+        Ok(report) => Ok((report, kept)),
+        Err(failure) => {
+            if kept.has_report() {
+                terminal.note(&format!("partial report: {}", kept.directory().join("run.json").display()));
+            } else {
+                kept.discard();
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn run_jobs(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> Result<RunReport, Failure> {
+    let growing =
+        GrowingReport { kept, report: Mutex::new(empty_report(session, kept)), terminal: session.terminal };
+    let checkpoint = |entry: &ScenarioReport| growing.put(entry.clone());
+    let context = Context {
+        project: session.project,
+        target: session.target,
+        databases: session.databases,
+        seed: session.seed,
+        progress: session.terminal,
+        checkpoint: &checkpoint,
+    };
+    for job in jobs {
+        session.terminal.note(&format!("{} …", job.scenario().name()));
+        let entry = run_job(&context, job).await?;
+        write_plans(kept, &entry)?;
+        growing.put(entry);
+    }
+    let mut report = growing.snapshot();
+    report.complete = true;
+    kept.write(&report)?;
+    Ok(report)
+}
+
+async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Failure> {
+    Ok(match job {
+        Job::SlowQueries(options) => Box::pin(slow_queries::run(context, options)).await?,
+        Job::Regression(options) => Box::pin(regression::run(context, options)).await?,
+        Job::Skip(scenario, reason) => skipped(*scenario, reason),
+    })
+}
+
+fn skipped(scenario: Scenario, reason: &str) -> ScenarioReport {
+    ScenarioReport {
+        scenario,
+        verdict: Verdict::Skipped { reason: reason.to_owned() },
+        summary: reason.to_owned(),
+        findings: Vec::new(),
+        measurements: Vec::new(),
+        evidence: Evidence::None,
+        warnings: Vec::new(),
+        duration_ms: 0,
+    }
+}
+
+/// Timestamped by the run's own folder: one file a plan, diffable in git.
+fn write_plans(kept: &KeptRun, entry: &ScenarioReport) -> Result<(), Failure> {
+    if let Evidence::Regression(evidence) = &entry.evidence {
+        for plan in &evidence.plans {
+            kept.write_file(&plan_file_name(plan), plan.json.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// `plans/order_history.before.user_id=17_common.json`.
+fn plan_file_name(plan: &KeptPlan) -> String {
+    const LABEL_CHARACTERS: usize = 80;
+    let safe = |text: &str| -> String {
+        let kept = |c: char| if c.is_alphanumeric() || "=-_.".contains(c) { c } else { '_' };
+        text.chars().take(LABEL_CHARACTERS).map(kept).collect::<String>().trim_matches('_').to_owned()
+    };
+    let label =
+        if plan.parameter_label.is_empty() { "no_parameters".into() } else { safe(&plan.parameter_label) };
+    format!("plans/{}.{}.{label}.json", safe(&plan.query), plan.side.word())
+}
+
+fn empty_report(session: &Session<'_>, kept: &KeptRun) -> RunReport {
+    let mut warnings = Vec::new();
+    if cfg!(debug_assertions) {
+        warnings.push(MeasurementWarning::DebugBuild);
+    }
+    let target = session.target.description().clone();
+    if !target.durability.fsync {
+        warnings.push(MeasurementWarning::DurabilityOff { setting: "fsync=off".into() });
+    }
+    RunReport {
+        run_id: kept.run_id(),
+        started_at: environment::started_at(),
+        plimsoll_version: env!("CARGO_PKG_VERSION").to_owned(),
+        project: session.project.name.clone(),
+        target: Some(target),
+        environment: environment::read(&session.project.root),
+        seed: session.seed,
+        scenarios: Vec::new(),
+        warnings,
+        complete: false,
+    }
+}
+
+/// Writes the report where the options say, and turns its verdict into the exit code.
+///
+/// # Errors
+/// Where the result cannot be written.
+pub(super) fn conclude(
+    global: &Global,
+    terminal: &Terminal,
+    report: &RunReport,
+    kept: &KeptRun,
+) -> Result<ExitCode, Failure> {
+    super::output::write_report(global, terminal, report)?;
+    terminal.note(&format!("report: {}", kept.directory().join("run.json").display()));
+    Ok(exit_code(&report.verdict(), global.strict))
+}
+
+/// The exit code of a verdict.
+pub(super) fn exit_code(verdict: &Verdict, strict: bool) -> ExitCode {
+    match verdict {
+        Verdict::Fail => ExitCode::Fail,
+        Verdict::Inconclusive { .. } if strict => ExitCode::Fail,
+        Verdict::Pass | Verdict::Inconclusive { .. } | Verdict::Skipped { .. } => ExitCode::Pass,
+    }
+}

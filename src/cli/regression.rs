@@ -1,0 +1,71 @@
+//! `plimsoll regression`: a schema change, before and after, side by side.
+
+use super::arguments::Global;
+use super::execution::{Job, conclude, execute};
+use super::session::load_project;
+use super::{ExitCode, Failure, Terminal};
+use crate::project::Project;
+use crate::scenarios::regression as scenario;
+
+/// `plimsoll regression`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only these queries
+    #[arg(value_name = "QUERY")]
+    queries: Vec<String>,
+    /// The version before [default: the last but one]
+    #[arg(long, value_name = "VERSION")]
+    from: Option<String>,
+    /// The version after [default: the last]
+    #[arg(long, value_name = "VERSION", conflicts_with = "try_statement")]
+    to: Option<String>,
+    /// Answer for one statement typed by hand instead of a migration
+    #[arg(long = "try", value_name = "SQL")]
+    try_statement: Option<String>,
+    /// Plans and counters only: fast and exact
+    #[arg(long)]
+    without_times: bool,
+    /// Seconds per query for times
+    #[arg(long, value_name = "SECONDS")]
+    max_time: Option<f64>,
+}
+
+pub(super) async fn run(
+    global: &Global,
+    terminal: &Terminal,
+    options: &Options,
+) -> Result<ExitCode, Failure> {
+    let project = load_project(global)?;
+    super::session::check_query_names(&project, &options.queries)?;
+    let job = Job::Regression(scenario::Options {
+        from: options.from.clone(),
+        to: options.to.clone(),
+        try_statement: options.try_statement.clone(),
+        queries: options.queries.clone(),
+        max_seconds: options.max_time,
+        without_times: options.without_times,
+        ..scenario_options(global)
+    });
+    let (report, kept) = execute(global, terminal, &project, &[job]).await?;
+    conclude(global, terminal, &report, &kept)
+}
+
+/// What `plimsoll run` does for this scenario.
+///
+/// # Errors
+/// The reason to skip it.
+pub(super) fn default_job(global: &Global, project: &Project) -> Result<Job, String> {
+    if project.queries.is_empty() {
+        return Err("the project has no queries/*.sql".into());
+    }
+    let settings = &project.settings;
+    let names_both = settings.regression.from.is_some() && settings.regression.to.is_some();
+    if !names_both && project.migrations.len() < 2 {
+        return Err("there is no second migration to compare with the first".into());
+    }
+    Ok(Job::Regression(scenario_options(global)))
+}
+
+fn scenario_options(global: &Global) -> scenario::Options {
+    scenario::Options { volume: global.volume.first().cloned(), ..scenario::Options::default() }
+}

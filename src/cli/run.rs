@@ -1,0 +1,52 @@
+//! `plimsoll run`: every scenario the project has something for.
+
+use super::arguments::Global;
+use super::execution::{Job, conclude, execute};
+use super::session::load_project;
+use super::{ExitCode, Failure, Terminal};
+use super::{regression, slow_queries};
+use crate::model::Scenario;
+use crate::project::Project;
+
+/// `plimsoll run [SCENARIO…]`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only these scenarios
+    #[arg(value_parser = scenario_name, value_name = "SCENARIO")]
+    scenarios: Vec<Scenario>,
+}
+
+fn scenario_name(text: &str) -> Result<Scenario, String> {
+    Scenario::ALL
+        .into_iter()
+        .find(|s| s.name() == text)
+        .ok_or_else(|| format!("not a scenario; there are {}", Scenario::ALL.map(Scenario::name).join(", ")))
+}
+
+pub(super) async fn run(
+    global: &Global,
+    terminal: &Terminal,
+    options: &Options,
+) -> Result<ExitCode, Failure> {
+    let project = load_project(global)?;
+    let jobs = jobs(global, &project, &options.scenarios);
+    let (report, kept) = execute(global, terminal, &project, &jobs).await?;
+    conclude(global, terminal, &report, &kept)
+}
+
+/// One job a scenario; those the project has nothing for are skipped with the reason.
+pub(super) fn jobs(global: &Global, project: &Project, asked: &[Scenario]) -> Vec<Job> {
+    Scenario::ALL
+        .into_iter()
+        .filter(|scenario| asked.is_empty() || asked.contains(scenario))
+        .map(|scenario| {
+            let job = match scenario {
+                Scenario::SlowQueries => slow_queries::default_job(global, project),
+                Scenario::Regression => regression::default_job(global, project),
+                Scenario::Deadlock => Err("not there yet".to_owned()),
+                Scenario::NPlusOne => Err("not there yet".to_owned()),
+            };
+            job.unwrap_or_else(|reason| Job::Skip(scenario, reason))
+        })
+        .collect()
+}

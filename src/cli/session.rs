@@ -1,0 +1,107 @@
+//! A project and its target, opened together and closed whatever happens in between.
+
+use super::arguments::Global;
+use super::interrupt::unless_interrupted;
+use super::{Failure, Terminal};
+use crate::model::Progress;
+use crate::postgres::{Target, ThrowawayOptions};
+use crate::prepare::Databases;
+use crate::project::Project;
+use crate::scenarios::deadlock;
+
+/// What most commands work with.
+pub(super) struct Session<'a> {
+    pub(super) terminal: &'a Terminal,
+    pub(super) project: &'a Project,
+    pub(super) target: &'a Target,
+    pub(super) databases: &'a Databases<'a>,
+    pub(super) seed: u64,
+}
+
+/// The seed where none is asked for: the same run, the same answer.
+const DEFAULT_SEED: u64 = 42;
+
+/// The project, checked whole: its files, its specs, and the options that name
+/// parts of it. Nothing has been touched yet.
+pub(super) fn load_project(global: &Global) -> Result<Project, Failure> {
+    let project = match Project::load(&global.project) {
+        Ok(project) => project,
+        Err(diagnostics) => return Err(Failure::Project(diagnostics)),
+    };
+    let spec_problems: Vec<_> =
+        project.transactions.iter().filter_map(|file| deadlock::spec::parse(file).err()).flatten().collect();
+    if !spec_problems.is_empty() {
+        return Err(Failure::Project(spec_problems));
+    }
+    let known: Vec<_> = project.settings.volumes.iter().map(|v| v.name.as_str()).collect();
+    match global.volume.iter().find(|asked| !known.contains(&asked.as_str())) {
+        Some(unknown) => Err(Failure::Usage(format!(
+            "no volume is called `{unknown}`; plimsoll.toml has {}",
+            known.join(", ")
+        ))),
+        None => Ok(project),
+    }
+}
+
+pub(super) fn volumes(global: &Global, project: &Project) -> Vec<String> {
+    if global.volume.is_empty() {
+        project.settings.volumes.first().map(|v| v.name.clone()).into_iter().collect()
+    } else {
+        global.volume.clone()
+    }
+}
+
+/// Opens the target, does `work`, and closes the target: also after an error
+/// or a signal.
+pub(super) async fn with_session<T>(
+    global: &Global,
+    terminal: &Terminal,
+    project: &Project,
+    work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let url = global.url.as_ref().or(project.settings.database.url.as_ref());
+    let target = unless_interrupted(open(global, terminal, project, url.map(String::as_str))).await?;
+    let result = {
+        let databases = Databases::new(project, &target, terminal);
+        let seed = global.seed.unwrap_or(DEFAULT_SEED);
+        let session = Session { terminal, project, target: &target, databases: &databases, seed };
+        unless_interrupted(work(&session)).await
+    };
+    terminal.finish_progress();
+    let closed = target.close().await;
+    let value = result?;
+    closed?;
+    Ok(value)
+}
+
+async fn open(
+    global: &Global,
+    terminal: &Terminal,
+    project: &Project,
+    url: Option<&str>,
+) -> Result<Target, Failure> {
+    if let Some(url) = url {
+        terminal.phase("connecting", None);
+        return Ok(Target::at_url(url).await?);
+    }
+    terminal.phase("starting a throwaway PostgreSQL", None);
+    let options = ThrowawayOptions {
+        postgres_bin: global.postgres_bin.clone().or_else(|| project.settings.database.postgres_bin.clone()),
+        search_path: std::env::var_os("PATH"),
+        cache_directory: super::environment::cache_directory(),
+        without_durability: global.no_fsync,
+        ..ThrowawayOptions::default()
+    };
+    Ok(Target::throwaway(&options, terminal).await?)
+}
+
+/// A misspelt query must not pass as "nothing was over budget".
+pub(super) fn check_query_names(project: &Project, asked: &[String]) -> Result<(), Failure> {
+    let known: Vec<_> = project.queries.iter().map(|q| q.name.as_str()).collect();
+    match asked.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(unknown) => {
+            Err(Failure::Usage(format!("no query is called `{unknown}`; there are {}", known.join(", "))))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,19 @@
+//! The evidence as pictures: SVG and tables of our own, no script. Every
+//! picture says in words what it shows.
+
+mod budgets;
+mod regression;
+mod svg;
+
+use crate::model::evidence::Evidence;
+
+/// The figures of one scenario, as markup.
+pub(super) fn of(evidence: &Evidence) -> Vec<String> {
+    match evidence {
+        Evidence::None => Vec::new(),
+        Evidence::SlowQueries(evidence) => budgets::figures(evidence),
+        Evidence::Regression(evidence) => regression::figures(evidence),
+        Evidence::Deadlock(_) => Vec::new(),
+        Evidence::NPlusOne(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,141 @@
+//! The few shapes the pictures are made of. Colours are the page's own
+//! (`var(--…)`), so that dark and light both work.
+
+use std::fmt::Write;
+
+/// Text that is safe between tags and in attributes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // Characters that no version of XML allows.
+            c if c.is_control() && c != '\n' && c != '\t' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text cut to a number of characters, with an ellipsis where it was cut.
+pub(super) fn cut(text: &str, characters: usize) -> String {
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if one_line.chars().count() <= characters {
+        return one_line;
+    }
+    one_line.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A drawing under construction. All lengths are in pixels of the view box.
+pub(super) struct Drawing {
+    width: f64,
+    height: f64,
+    body: String,
+}
+
+/// How text is anchored.
+#[derive(Clone, Copy)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+impl Drawing {
+    pub(super) fn new(width: f64, height: f64) -> Self {
+        Self { width, height, body: String::new() }
+    }
+
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, dashed: bool) {
+        let dash = if dashed { " stroke-dasharray=\"5 4\"" } else { "" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            self.body,
+            "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"var(--{colour})\" stroke-width=\"2\"{dash}/>",
+            from.0, from.1, to.0, to.1
+        );
+    }
+
+    /// An arrow: a line with a head at `to`.
+    pub(super) fn arrow(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, dashed: bool) {
+        const HEAD: f64 = 9.0;
+        self.line(from, to, colour, dashed);
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let length = dx.hypot(dy).max(1e-9);
+        let (ux, uy) = (dx / length, dy / length);
+        let back = (to.0 - ux * HEAD, to.1 - uy * HEAD);
+        let half = HEAD * 0.45;
+        let _ = writeln!(
+            self.body,
+            "<polygon points=\"{:.1},{:.1} {:.1},{:.1} {:.1},{:.1}\" fill=\"var(--{colour})\"/>",
+            to.0,
+            to.1,
+            back.0 - uy * half,
+            back.1 + ux * half,
+            back.0 + uy * half,
+            back.1 - ux * half
+        );
+    }
+
+    pub(super) fn bar(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str, filled: bool) {
+        let fill = if filled { format!("var(--{colour})") } else { "var(--paper)".into() };
+        let _ = writeln!(
+            self.body,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"4\" fill=\"{fill}\" stroke=\"var(--{colour})\" stroke-width=\"1.5\"/>",
+            corner.0,
+            corner.1,
+            size.0.max(0.0),
+            size.1
+        );
+    }
+
+    pub(super) fn text(&mut self, at: (f64, f64), anchor: Anchor, colour: &str, bold: bool, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        let weight = if bold { " font-weight=\"700\"" } else { "" };
+        let _ = writeln!(
+            self.body,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"var(--{colour})\"{weight}>{}</text>",
+            at.0,
+            at.1,
+            escape(text)
+        );
+    }
+
+    /// The figure: the drawing with its words, which a screen reader reads
+    /// in its place.
+    pub(super) fn figure(self, title: &str, words: &str) -> String {
+        format!(
+            "<figure><figcaption>{}</figcaption><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\
+             <svg viewBox=\"0 0 {:.0} {:.0}\" width=\"{:.0}\" height=\"{:.0}\" role=\"img\" aria-label=\"{}\" \
+             font-family=\"system-ui, sans-serif\" font-size=\"13\">\n{}</svg></div></figure>",
+            escape(title),
+            escape(title),
+            self.width,
+            self.height,
+            self.width,
+            self.height,
+            escape(words),
+            self.body
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_and_cut_at_characters() {
+        assert_eq!(escape("<a href=\"x\">'&\u{1}"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}");
+        assert_eq!(cut("SELECT  é\n FROM t", 9), "SELECT é…");
+        assert_eq!(cut("short", 9), "short");
+    }
+}
