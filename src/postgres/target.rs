@@ -133,6 +133,11 @@ impl Target {
         self.address.url(database)
     }
 
+    /// How connections are encrypted, where they are.
+    pub(super) fn tls(&self) -> &MakeTls {
+        &self.tls
+    }
+
     /// Whether a database of this server may be changed.
     #[must_use]
     pub fn may_change(&self, database: &str) -> bool {

@@ -4,6 +4,7 @@
 //! `measure.rs` and `run.rs` speak to a server. Who is blocked is asked of the
 //! server, never guessed by sleeping.
 
+pub mod interleave;
 mod parse;
 mod scan;
 pub mod spec;
