@@ -176,9 +176,14 @@ pub async fn row_key(control: &Session, relation: &str, ctid: &str) -> Result<Op
         return Ok(None);
     }
     let names: Vec<String> = columns.iter().map(|row| row.get(0)).collect();
-    let quoted: Vec<String> = names.iter().map(|name| format!("{}::text", naming::quote_identifier(name))).collect();
+    let quoted: Vec<String> =
+        names.iter().map(|name| format!("{}::text", naming::quote_identifier(name))).collect();
     // `relation` came from a regclass, which quotes what needs it.
-    let sql = format!("SELECT {} FROM {relation} WHERE ctid = {}::tid", quoted.join(", "), naming::quote_literal(ctid));
+    let sql = format!(
+        "SELECT {} FROM {relation} WHERE ctid = {}::tid",
+        quoted.join(", "),
+        naming::quote_literal(ctid)
+    );
     let row = control.query_opt(&sql, &[]).await?;
     Ok(row.map(|row| {
         let parts = names.iter().enumerate().map(|(i, name)| {

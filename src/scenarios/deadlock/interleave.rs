@@ -108,7 +108,10 @@ pub fn steps_of(word: &[usize]) -> Vec<StepIndex> {
 /// How long the prefix is that shows the word not to be the smallest of its class, `None` where it
 /// is the smallest: no step may stand behind one of a later session that it could be swapped past.
 #[must_use]
-pub fn redundant_prefix(steps: &[StepIndex], conflict: impl Fn(StepIndex, StepIndex) -> bool) -> Option<usize> {
+pub fn redundant_prefix(
+    steps: &[StepIndex],
+    conflict: impl Fn(StepIndex, StepIndex) -> bool,
+) -> Option<usize> {
     for (position, &step) in steps.iter().enumerate() {
         for &earlier in steps[..position].iter().rev() {
             if earlier.session == step.session || conflict(earlier, step) {
@@ -175,7 +178,9 @@ mod tests {
         for seed in 0..40u64 {
             let conflict = |a: StepIndex, b: StepIndex| {
                 let (low, high) = (a.min(b), a.max(b));
-                let key = (low.session * 3 + low.step) as u64 * 31 + (high.session * 3 + high.step) as u64 + seed * 977;
+                let key = (low.session * 3 + low.step) as u64 * 31
+                    + (high.session * 3 + high.step) as u64
+                    + seed * 977;
                 key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62 == 0
             };
             let all: Vec<Vec<StepIndex>> = Interleavings::new(&lengths).map(|word| steps_of(&word)).collect();
@@ -189,7 +194,8 @@ mod tests {
                     for i in 1..word.len() {
                         let mut other = word.clone();
                         other.swap(i - 1, i);
-                        let may_swap = word[i].session != word[i - 1].session && !conflict(word[i - 1], word[i]);
+                        let may_swap =
+                            word[i].session != word[i - 1].session && !conflict(word[i - 1], word[i]);
                         if may_swap && class.insert(other.clone()) {
                             open.push(other);
                         }

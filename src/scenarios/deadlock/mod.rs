@@ -1,10 +1,22 @@
 //! Can these transactions deadlock, how does the database recover, and what does it cost everybody else?
 //!
-//! Reading specs, making orders and deciding is pure; only `execute.rs`,
-//! `measure.rs` and `run.rs` speak to a server. Who is blocked is asked of the
-//! server, never guessed by sleeping.
+//! Reading specs, making orders and deciding is pure; `execute.rs`, `explore.rs`,
+//! `measure.rs`, `bystander.rs` and `run.rs` speak to a server. Who is blocked is
+//! asked of the server, never guessed by sleeping.
 
+mod bystander;
+mod decide;
+mod execute;
+mod explore;
 pub mod interleave;
+mod kind;
+mod measure;
+mod outcome;
 mod parse;
+pub mod run;
 mod scan;
 pub mod spec;
+mod timer;
+mod waits;
+
+pub use run::{Options, run};

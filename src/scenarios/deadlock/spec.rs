@@ -117,6 +117,19 @@ impl Spec {
         &self.sessions[index.session].steps[index.step]
     }
 
+    /// Whether a spec limits its waits, so that a blocked step may end by itself and how the limit
+    /// compares with `deadlock_timeout` is part of what it tests.
+    #[must_use]
+    pub fn limits_waits(&self) -> bool {
+        let blocks =
+            self.setups.iter().chain(self.sessions.iter().filter_map(|session| session.setup.as_ref()));
+        let steps = self.sessions.iter().flat_map(|session| &session.steps).map(|step| step.sql.as_str());
+        blocks
+            .map(|block| block.sql.as_str())
+            .chain(steps)
+            .any(|sql| sql.to_lowercase().replace("deadlock_timeout", "").contains("_timeout"))
+    }
+
     /// A permutation as a line that can be put into the file to replay it.
     #[must_use]
     pub fn replay_line(&self, permutation: &Permutation) -> String {

@@ -1,0 +1,183 @@
+//! What kind of conflict a cycle is, and the advice that fits it. No I/O.
+
+use crate::model::evidence::deadlock::{ConflictKind, LockedObject, WaitEdge};
+
+/// The kind of a cycle of waits.
+pub(super) fn kind(cycle: &[WaitEdge]) -> ConflictKind {
+    let rows = cycle.iter().filter(|edge| matches!(edge.object, LockedObject::Row { .. })).count();
+    let all = |is: fn(&LockedObject) -> bool| cycle.iter().all(|edge| is(&edge.object));
+    if cycle.is_empty() {
+        ConflictKind::Mixed
+    } else if rows == cycle.len() {
+        row_kind(cycle)
+    } else if all(|object| matches!(object, LockedObject::Advisory(_))) {
+        ConflictKind::Advisory
+    } else if all(|object| matches!(object, LockedObject::Relation(_))) {
+        relation_kind(cycle)
+    } else if all(|object| matches!(object, LockedObject::Transaction)) {
+        ConflictKind::UniqueIndex
+    } else if cycle.iter().any(|edge| is_explicit_table_lock(edge)) {
+        ConflictKind::DdlAgainstDml
+    } else {
+        ConflictKind::Mixed
+    }
+}
+
+fn row_kind(cycle: &[WaitEdge]) -> ConflictKind {
+    let is_same_row = cycle.iter().all(|edge| edge.object == cycle[0].object);
+    let touches = |edge: &WaitEdge| match &edge.object {
+        LockedObject::Row { relation, .. } => mentions(&edge.waiter_statement, relation),
+        _ => true,
+    };
+    // A statement that waits for a row of a table it does not name was sent there by a constraint.
+    if cycle.iter().any(|edge| !touches(edge) || edge.wanted_mode == "FOR KEY SHARE") {
+        ConflictKind::ForeignKey
+    } else if is_same_row {
+        ConflictKind::RowUpgrade
+    } else {
+        ConflictKind::RowOrder
+    }
+}
+
+fn relation_kind(cycle: &[WaitEdge]) -> ConflictKind {
+    let is_same_table = cycle.iter().all(|edge| edge.object == cycle[0].object);
+    let are_all_explicit =
+        cycle.iter().all(|edge| first_word(&edge.waiter_statement).is_some_and(|word| word == "lock"));
+    match (is_same_table, are_all_explicit) {
+        (true, _) => ConflictKind::TableUpgrade,
+        (false, true) => ConflictKind::TableOrder,
+        (false, false) => ConflictKind::DdlAgainstDml,
+    }
+}
+
+fn is_explicit_table_lock(edge: &WaitEdge) -> bool {
+    matches!(edge.object, LockedObject::Relation(_))
+}
+
+fn first_word(statement: &str) -> Option<String> {
+    statement.split_whitespace().next().map(str::to_lowercase)
+}
+
+/// Whether a statement names a table, however it is qualified.
+fn mentions(statement: &str, relation: &str) -> bool {
+    let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
+    statement
+        .to_lowercase()
+        .split(|character: char| !(character.is_alphanumeric() || character == '_'))
+        .any(|word| word == bare)
+}
+
+/// What a person does about a cycle of this kind.
+pub(super) fn advice(kind: ConflictKind, cycle: &[WaitEdge]) -> String {
+    let table = cycle.iter().find_map(|edge| match &edge.object {
+        LockedObject::Row { relation, .. } | LockedObject::Relation(relation) => Some(relation.as_str()),
+        _ => None,
+    });
+    let table = table.unwrap_or("the table");
+    match kind {
+        ConflictKind::RowOrder => format!(
+            "lock rows of {table} in one order in every transaction: sort the keys before updating, or begin with \
+             SELECT … ORDER BY … FOR NO KEY UPDATE, or change them in one statement"
+        ),
+        ConflictKind::RowUpgrade => format!(
+            "take the strongest lock first: read the row of {table} with FOR UPDATE (or FOR NO KEY UPDATE where its \
+             key stays) in place of FOR SHARE or a lock by a foreign key"
+        ),
+        ConflictKind::ForeignKey => format!(
+            "lock the referenced row of {table} with FOR NO KEY UPDATE before inserting rows that refer to it, in \
+             every transaction that changes it later"
+        ),
+        ConflictKind::UniqueIndex => {
+            "insert unique keys in one order: sort the rows before inserting, or insert them in one statement with \
+             ORDER BY and ON CONFLICT"
+                .into()
+        }
+        ConflictKind::TableOrder => "lock the tables in one order, in one LOCK TABLE statement".into(),
+        ConflictKind::TableUpgrade => {
+            format!("take the strongest lock on {table} first, before reading or writing it")
+        }
+        ConflictKind::DdlAgainstDml => format!(
+            "run DDL on {table} as the first statement of its own transaction with a short lock_timeout, and retry it"
+        ),
+        ConflictKind::Advisory => {
+            "take advisory locks in one order: sort their keys before the first of them".into()
+        }
+        ConflictKind::Mixed => {
+            "let every transaction take its locks in one order, and retry on 40P01 what cannot be ordered".into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(object: LockedObject, statement: &str, wanted_mode: &str) -> WaitEdge {
+        WaitEdge {
+            waiter_session: "a".into(),
+            waiter_step: "s".into(),
+            waiter_statement: statement.into(),
+            holder_session: "b".into(),
+            holder_step: "t".into(),
+            object,
+            wanted_mode: wanted_mode.into(),
+            held_mode: None,
+            is_soft: false,
+        }
+    }
+
+    fn row(relation: &str, ctid: &str) -> LockedObject {
+        LockedObject::Row { relation: relation.into(), ctid: ctid.into(), key: None }
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let update = "UPDATE orders SET x = 1";
+        let check = |first: WaitEdge, second: WaitEdge, expected: ConflictKind| {
+            assert_eq!(kind(&[first, second]), expected);
+        };
+        check(
+            edge(row("orders", "(0,1)"), update, "FOR NO KEY UPDATE"),
+            edge(row("public.orders", "(0,2)"), update, "FOR NO KEY UPDATE"),
+            ConflictKind::RowOrder,
+        );
+        check(
+            edge(row("orders", "(0,1)"), update, "FOR UPDATE"),
+            edge(row("orders", "(0,1)"), update, "FOR UPDATE"),
+            ConflictKind::RowUpgrade,
+        );
+        check(
+            edge(row("users", "(0,1)"), "INSERT INTO orders VALUES (1)", "FOR KEY SHARE"),
+            edge(row("users", "(0,2)"), "UPDATE users SET id = 2", "FOR UPDATE"),
+            ConflictKind::ForeignKey,
+        );
+        check(
+            edge(LockedObject::Transaction, "INSERT", "ShareLock"),
+            edge(LockedObject::Transaction, "INSERT", "ShareLock"),
+            ConflictKind::UniqueIndex,
+        );
+        let table = |name: &str| LockedObject::Relation(name.into());
+        check(
+            edge(table("a"), "LOCK TABLE a", "ShareLock"),
+            edge(table("b"), "lock b", "ShareLock"),
+            ConflictKind::TableOrder,
+        );
+        check(
+            edge(table("a"), "SELECT * FROM a", "AccessShareLock"),
+            edge(table("b"), "ALTER TABLE b", "AccessExclusiveLock"),
+            ConflictKind::DdlAgainstDml,
+        );
+        check(edge(table("a"), "LOCK a", "x"), edge(table("a"), "UPDATE a", "x"), ConflictKind::TableUpgrade);
+        check(
+            edge(table("a"), "ALTER TABLE a", "AccessExclusiveLock"),
+            edge(row("b", "(0,1)"), "UPDATE b", "FOR UPDATE"),
+            ConflictKind::DdlAgainstDml,
+        );
+        check(
+            edge(LockedObject::Advisory("1".into()), "", ""),
+            edge(LockedObject::Advisory("2".into()), "", ""),
+            ConflictKind::Advisory,
+        );
+        assert_eq!(kind(&[]), ConflictKind::Mixed);
+    }
+}

@@ -1,0 +1,354 @@
+//! The scenario: every spec on a clone of its own, explored, its deadlock
+//! replayed and measured, judged.
+
+use super::decide;
+use super::execute::{Ending, Execution, Manner, Stage};
+use super::explore::{self, Explored};
+use super::kind;
+use super::measure;
+use super::spec::{self, Permutation, Spec};
+use crate::model::evidence::Evidence;
+use crate::model::evidence::deadlock::{
+    DeadlockCase, DeadlockCost, DeadlockEvidence, SessionText, SpecEvidence, StepText, TranscriptEvent,
+    WaitEdge,
+};
+use crate::model::{Progress, Scenario, ScenarioReport, Verdict};
+use crate::postgres::Target;
+use crate::prepare::Context;
+use crate::project::settings::DeadlockSettings;
+use crate::project::transaction::SpecFile;
+use crate::stats::clock;
+use std::time::Duration;
+
+/// How often the server is asked whether a step is blocked, while orders are explored.
+const POLL: Duration = Duration::from_millis(1);
+/// The isolation tester's own interval: its expected outputs depend on it.
+const TESTER_POLL: Duration = Duration::from_millis(10);
+/// `deadlock_timeout` while orders are explored, where no spec sets times of its own: exploring
+/// only asks whether there is a deadlock, and this long is enough to see who waits for whom.
+const EXPLORING_DEADLOCK_TIMEOUT: &str = "-c deadlock_timeout=50ms";
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Spec files; empty: the project's own.
+    pub files: Vec<SpecFile>,
+    /// Run what the isolation tester runs, as it does, and keep what it prints. Nothing is explored
+    /// or measured then.
+    pub transcript: bool,
+    /// How often a deadlocking order is measured.
+    pub repetitions: u32,
+    /// The most orders executed per spec.
+    pub max_interleavings: u64,
+    /// How long a step may take.
+    pub step_timeout: Duration,
+}
+
+impl Options {
+    /// The project's own settings.
+    #[must_use]
+    pub fn of(settings: &DeadlockSettings) -> Self {
+        Self {
+            max_interleavings: settings.max_interleavings,
+            step_timeout: Duration::try_from_secs_f64(settings.step_timeout_seconds)
+                .unwrap_or(Self::default().step_timeout),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            transcript: false,
+            repetitions: 5,
+            max_interleavings: 2_000,
+            step_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Where specs run.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The server.
+    pub target: &'a Target,
+    /// The database that every spec gets a clone of.
+    pub source: &'a str,
+    /// Tells a person that work goes on.
+    pub progress: &'a dyn Progress,
+    /// Takes a report that is not whole yet.
+    pub checkpoint: &'a (dyn Fn(&ScenarioReport) + Send + Sync),
+}
+
+/// Runs the project's specs, or those of the options, on clones of the database at its newest
+/// version and its default volume.
+///
+/// # Errors
+/// The server or the set-up failed, or a spec cannot be read.
+pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
+    let files = if options.files.is_empty() { &context.project.transactions } else { &options.files };
+    let settings = &context.project.settings;
+    let source = match settings.volumes.first() {
+        Some(volume) if !files.is_empty() => context.databases.at_head(&volume.name).await?,
+        _ => context.target.database().to_owned(),
+    };
+    let place = Place {
+        target: context.target,
+        source: &source,
+        progress: context.progress,
+        checkpoint: context.checkpoint,
+    };
+    run_specs(&place, files, options).await
+}
+
+/// Runs specs on clones of a database.
+///
+/// # Errors
+/// The server failed, or a spec cannot be read (all problems are listed).
+pub async fn run_specs(
+    place: &Place<'_>,
+    files: &[SpecFile],
+    options: &Options,
+) -> anyhow::Result<ScenarioReport> {
+    let start = clock::now();
+    let specs = parse_all(files)?;
+    let mut report = ScenarioReport {
+        scenario: Scenario::Deadlock,
+        verdict: Verdict::Skipped { reason: "the project has no transactions/*.spec".into() },
+        summary: "no transaction specs".into(),
+        findings: Vec::new(),
+        measurements: Vec::new(),
+        evidence: Evidence::None,
+        warnings: Vec::new(),
+        duration_ms: 0,
+    };
+    let mut evidence = DeadlockEvidence {
+        deadlock_timeout_us: server_deadlock_timeout_us(place.target).await?,
+        ..DeadlockEvidence::default()
+    };
+    for spec in &specs {
+        let database = place.target.clone_database(place.source, &format!("deadlock_{}", spec.name)).await?;
+        let result = if options.transcript {
+            transcribe(place, spec, &database, options).await
+        } else {
+            examine(place, spec, &database, options, &mut report).await
+        };
+        place.target.drop_database(&database).await?;
+        evidence.specs.push(result?);
+        summarise(&mut report, &evidence);
+        report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
+        (place.checkpoint)(&report);
+    }
+    Ok(report)
+}
+
+fn parse_all(files: &[SpecFile]) -> anyhow::Result<Vec<Spec>> {
+    let (mut specs, mut problems) = (Vec::new(), Vec::new());
+    for file in files {
+        match spec::parse(file) {
+            Ok(spec) => specs.push(spec),
+            Err(errors) => problems.extend(errors.into_iter().map(|problem| {
+                let place = problem.line_and_column();
+                let place = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+                format!("{}{place}: {}", problem.path.display(), problem.message)
+            })),
+        }
+    }
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(specs)
+}
+
+async fn server_deadlock_timeout_us(target: &Target) -> anyhow::Result<f64> {
+    let row = target
+        .connect()
+        .await?
+        .query_one(
+            "SELECT setting::float8 * 1000 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'",
+            &[],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
+    let specs = &evidence.specs;
+    let executed: u64 = specs.iter().map(|spec| spec.exploration.executed).sum();
+    let deadlocking: Vec<&str> =
+        specs.iter().filter(|spec| spec.deadlock.is_some()).map(|spec| spec.name.as_str()).collect();
+    report.verdict = Verdict::of_all(specs.iter().map(|spec| &spec.verdict)).unwrap_or(Verdict::Pass);
+    report.summary = if deadlocking.is_empty() {
+        format!("nobody deadlocks in {executed} executed orders of {} specs", specs.len())
+    } else {
+        format!(
+            "{} of {} specs deadlock ({}), {executed} orders executed",
+            deadlocking.len(),
+            specs.len(),
+            deadlocking.join(", ")
+        )
+    };
+    report.findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    report.evidence = Evidence::Deadlock(evidence.clone());
+}
+
+/// Explores a spec, then replays and measures its shortest deadlock.
+async fn examine(
+    place: &Place<'_>,
+    spec: &Spec,
+    database: &str,
+    options: &Options,
+    report: &mut ScenarioReport,
+) -> anyhow::Result<SpecEvidence> {
+    let explored = explore_spec(place, spec, database, options).await?;
+    let mut case = None;
+    let mut cost = None;
+    if let Some(order) = &explored.shortest {
+        let full = manner(place.target, options, Pace::Measuring);
+        let mut stage = Stage::open(spec, place.target, database, full).await?;
+        if let Some(replay) = measure::replay(&mut stage, spec, order).await? {
+            place.progress.phase(&format!("deadlock: measuring {}", spec.name), None);
+            let bystander = place.target.connect_to(database).await?;
+            cost = Some(
+                measure::cost(&mut stage, spec, order, &replay.cycle, options.repetitions, bystander).await?,
+            );
+            case = Some(deadlock_case(spec, order, &replay));
+        }
+    }
+    report.findings.extend(decide::findings(spec, &explored, case.as_ref()));
+    report.measurements.extend(decide::measurements(spec, &explored, cost.as_ref()));
+    report.warnings.extend(decide::warnings(spec, &explored, cost.as_ref()));
+    Ok(evidence_of(spec, explored, case, cost))
+}
+
+async fn explore_spec(
+    place: &Place<'_>,
+    spec: &Spec,
+    database: &str,
+    options: &Options,
+) -> anyhow::Result<Explored> {
+    let manner = manner(place.target, options, Pace::Exploring(spec));
+    let mut stage = Stage::open(spec, place.target, database, manner).await?;
+    explore::explore(&mut stage, spec, options.max_interleavings, |_, _| true, place.progress).await
+}
+
+fn evidence_of(
+    spec: &Spec,
+    explored: Explored,
+    case: Option<DeadlockCase>,
+    cost: Option<DeadlockCost>,
+) -> SpecEvidence {
+    SpecEvidence {
+        verdict: decide::verdict(spec, &explored),
+        exploration: explored.exploration,
+        outcomes: explored.outcomes,
+        orders: explored.orders,
+        orders_left_out: explored.orders_left_out,
+        deadlock: case,
+        cost,
+        ..empty_evidence(spec)
+    }
+}
+
+fn empty_evidence(spec: &Spec) -> SpecEvidence {
+    let step =
+        |step: &spec::Step| StepText { name: step.name.clone(), sql: step.sql.clone(), line: step.line };
+    let session = |session: &spec::SessionSpec| SessionText {
+        name: session.name.clone(),
+        steps: session.steps.iter().map(step).collect(),
+    };
+    SpecEvidence {
+        name: spec.name.clone(),
+        path: spec.path.clone(),
+        verdict: Verdict::Pass,
+        expects_deadlock: spec.expectation == spec::Expectation::Deadlock,
+        sessions: spec.sessions.iter().map(session).collect(),
+        exploration: explore::Explored::default().exploration,
+        outcomes: Vec::new(),
+        orders: Vec::new(),
+        orders_left_out: 0,
+        deadlock: None,
+        cost: None,
+        transcript: Vec::new(),
+    }
+}
+
+fn deadlock_case(spec: &Spec, order: &Permutation, replay: &measure::Replay) -> DeadlockCase {
+    let victim_session = spec.sessions[replay.victim.session].name.clone();
+    let survivor = |edge: &&WaitEdge| edge.waiter_session != victim_session;
+    let survivors = replay.cycle.iter().filter(survivor);
+    let survivors = survivors.map(|edge| (edge.waiter_session.clone(), edge.waiter_step.clone())).collect();
+    let kind = kind::kind(&replay.cycle);
+    DeadlockCase {
+        steps: order.steps.iter().map(|entry| spec.step(entry.step).name.clone()).collect(),
+        replay: spec.replay_line(order),
+        survivors,
+        victim_step: spec.step(replay.victim).name.clone(),
+        victim_session,
+        kind,
+        advice: kind::advice(kind, &replay.cycle),
+        wait_graph: replay.cycle.clone(),
+    }
+}
+
+enum Pace<'a> {
+    /// Only whether there is a deadlock.
+    Exploring(&'a Spec),
+    /// With the server's own times.
+    Measuring,
+    /// As the isolation tester.
+    Tester,
+}
+
+fn manner(target: &Target, options: &Options, pace: Pace<'_>) -> Manner {
+    let is_tester = matches!(pace, Pace::Tester);
+    let shortens = match pace {
+        Pace::Exploring(spec) => target.is_ours() && !spec.limits_waits(),
+        _ => false,
+    };
+    Manner {
+        poll: if is_tester { TESTER_POLL } else { POLL },
+        step_limit: options.step_timeout,
+        reads_locks: !is_tester,
+        names_rows: matches!(pace, Pace::Measuring),
+        reads_timeouts: matches!(pace, Pace::Measuring),
+        stops_at_standstill: !is_tester,
+        options: if shortens { EXPLORING_DEADLOCK_TIMEOUT.to_owned() } else { String::new() },
+    }
+}
+
+/// Runs what the isolation tester runs and keeps what it prints.
+async fn transcribe(
+    place: &Place<'_>,
+    spec: &Spec,
+    database: &str,
+    options: &Options,
+) -> anyhow::Result<SpecEvidence> {
+    let mut stage =
+        Stage::open(spec, place.target, database, manner(place.target, options, Pace::Tester)).await?;
+    let mut evidence = empty_evidence(spec);
+    let mut events: Vec<TranscriptEvent> =
+        spec.unused_steps.iter().cloned().map(TranscriptEvent::UnusedStep).collect();
+    events.push(TranscriptEvent::Parsed(spec.sessions.len()));
+    let orders: Box<dyn Iterator<Item = Permutation> + Send> = if spec.permutations.is_empty() {
+        let lengths: Vec<usize> = spec.sessions.iter().map(|session| session.steps.len()).collect();
+        let words = super::interleave::Interleavings::new(&lengths);
+        Box::new(words.map(|word| Permutation::plain(&super::interleave::steps_of(&word))))
+    } else {
+        Box::new(spec.permutations.iter().cloned())
+    };
+    for order in orders {
+        if evidence.exploration.executed >= options.max_interleavings {
+            evidence.exploration.beyond_bound += 1;
+            continue;
+        }
+        let execution: Execution = stage.execute(&order).await?;
+        evidence.exploration.executed += 1;
+        events.extend(execution.events);
+        if matches!(execution.ending, Ending::SetupFailed(_) | Ending::Hung(_)) {
+            break;
+        }
+    }
+    evidence.transcript = events;
+    Ok(evidence)
+}

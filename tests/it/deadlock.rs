@@ -1,0 +1,94 @@
+//! The deadlock scenario against a server: what deadlocks is found, measured and
+//! named; what does not is not.
+
+use crate::support;
+use plimsoll::model::evidence::Evidence;
+use plimsoll::model::evidence::deadlock::{ConflictKind, DeadlockEvidence, Outcome, SpecEvidence};
+use plimsoll::model::{Quiet, ScenarioReport, Verdict};
+use plimsoll::project::transaction::SpecFile;
+use plimsoll::scenarios::deadlock::run::{Options, Place, run_specs};
+
+const SETUP: &str = "
+    setup { CREATE TABLE orders (id int PRIMARY KEY, status text); INSERT INTO orders VALUES (1, 'paid'), (2, 'paid'); }
+    teardown { DROP TABLE orders; }";
+
+fn spec(name: &str, text: &str) -> SpecFile {
+    SpecFile { name: name.into(), path: format!("transactions/{name}.spec").into(), text: text.into() }
+}
+
+async fn run(label: &str, text: &str, options: &Options) -> (ScenarioReport, SpecEvidence) {
+    let database = support::database(label).await;
+    let place =
+        Place { target: database.target, source: &database.name, progress: &Quiet, checkpoint: &|_| () };
+    let report = run_specs(&place, &[spec(label, text)], options).await.unwrap();
+    let Evidence::Deadlock(DeadlockEvidence { specs, .. }) = &report.evidence else { panic!("no evidence") };
+    let spec = specs[0].clone();
+    (report, spec)
+}
+
+fn options() -> Options {
+    Options { repetitions: 2, step_timeout: std::time::Duration::from_secs(10), ..Options::default() }
+}
+
+fn pair(second: [&str; 2]) -> String {
+    format!(
+        "{SETUP}
+        session first
+        setup {{ BEGIN; SET LOCAL deadlock_timeout = '100ms'; }}
+        step f1 {{ UPDATE orders SET status = 'shipped' WHERE id = 1; }}
+        step f2 {{ UPDATE orders SET status = 'shipped' WHERE id = 2; }}
+        step fc {{ COMMIT; }}
+        session second
+        setup {{ BEGIN; SET LOCAL deadlock_timeout = '100ms'; }}
+        step s1 {{ UPDATE orders SET status = 'packed' WHERE id = {}; }}
+        step s2 {{ UPDATE orders SET status = 'packed' WHERE id = {}; }}
+        step sc {{ COMMIT; }}",
+        second[0], second[1]
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rows_in_reverse_order_deadlock_with_victim_survivor_and_cost() {
+    let (report, spec) = run("reverse", &pair(["2", "1"]), &options()).await;
+    assert_eq!(report.verdict, Verdict::Fail);
+    assert_eq!(spec.exploration.total, 20);
+    let parts = spec.exploration;
+    assert_eq!(parts.executed + parts.equivalent + parts.impossible + parts.beyond_bound, 20);
+    let deadlocks: u64 = spec
+        .outcomes
+        .iter()
+        .filter(|(outcome, _)| *outcome == Outcome::Deadlock)
+        .map(|(_, count)| count)
+        .sum();
+    assert!(deadlocks > 0 && deadlocks < parts.executed, "{:?}", spec.outcomes);
+    let case = spec.deadlock.unwrap();
+    assert_eq!(case.steps.len(), 4, "shortest: {:?}", case.steps);
+    assert_eq!(case.kind, ConflictKind::RowOrder);
+    assert_eq!(case.survivors.len(), 1);
+    assert_ne!(case.survivors[0].0, case.victim_session);
+    assert_eq!(case.wait_graph.len(), 2);
+    let objects: Vec<String> = case.wait_graph.iter().map(|edge| edge.object.describe()).collect();
+    assert!(objects.contains(&"row id=1 of orders".to_owned()), "{objects:?}");
+    assert!(objects.contains(&"row id=2 of orders".to_owned()), "{objects:?}");
+    let cost = spec.cost.unwrap();
+    assert_eq!(cost.trials.len(), 2);
+    for trial in &cost.trials {
+        assert_eq!(trial.victim_session, trial.predicted_victim_session, "{trial:?}");
+        assert!(trial.retry_succeeded, "{trial:?}");
+        assert!((trial.deadlock_timeout_us - 100_000.0).abs() < 1.0, "{trial:?}");
+    }
+    let bystander = cost.bystander.unwrap();
+    assert!(bystander.before.samples > 0 && bystander.during.samples > 0 && bystander.after.samples > 0);
+    let finding = &report.findings[0];
+    assert_eq!(finding.code, "deadlock");
+    assert!(finding.evidence.iter().any(|line| line.starts_with("replay: permutation ")), "{finding:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rows_in_one_order_never_deadlock() {
+    let (report, spec) = run("ordered", &pair(["1", "2"]), &options()).await;
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", spec.outcomes);
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert!(spec.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::BlockedThenCompleted));
+    assert!(spec.exploration.executed > 0 && spec.deadlock.is_none());
+}
