@@ -1,30 +1,75 @@
 //! Parameter sets for a query, drawn from their declared sources, reproducible by seed.
+//!
+//! The same seed and the same data give the same sets. Values are text, as the
+//! server's input functions read them. Samples of one table in one query come
+//! from the same row, so that `sample(orders.user_id)` and `sample(orders.status)`
+//! fit together.
 
-use crate::postgres::{Error, Session};
+mod column;
+mod contrast;
+mod draw;
+mod error;
+mod generate;
+mod random;
+
+pub use contrast::draw_contrasting;
+pub use draw::draw;
+pub use error::{Error, Reason};
+
 use crate::project::query::Query;
+use crate::sql::parameters::Positional;
 
 /// One value for every parameter of a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ParameterSet {
-    /// Such as `user_id=17`.
+    /// What a person sees: `user_id=17 (common)`.
     pub label: String,
-    /// As text, in the order of the query's parameters.
+    /// In the order of [`Query::parameters`], which for a query of one statement is the order of
+    /// its `$n`; `None` is NULL.
     pub values: Vec<Option<String>>,
 }
 
-/// Draws parameter sets.
-///
-/// # Errors
-/// A source cannot be read.
-pub async fn draw(
-    session: &Session,
-    query: &Query,
-    seed: u64,
-    count: usize,
-) -> Result<Vec<ParameterSet>, Error> {
-    let _ = (session, seed, count);
-    if !query.parameters.is_empty() {
-        return Err(Error::Unexpected(format!("parameters of {} cannot be drawn yet", query.name)));
+impl ParameterSet {
+    /// The values for one statement of the query, in the order of its `$n`.
+    #[must_use]
+    pub fn values_for(&self, query: &Query, statement: &Positional) -> Vec<Option<String>> {
+        let index = |name: &String| query.parameters.iter().position(|parameter| parameter.name == *name);
+        statement
+            .names
+            .iter()
+            .map(|name| index(name).and_then(|index| self.values.get(index).cloned()).flatten())
+            .collect()
     }
-    Ok(vec![ParameterSet { label: String::new(), values: Vec::new() }])
+}
+
+/// Values longer than this many characters are cut in labels.
+const LABEL_VALUE_MAX: usize = 40;
+
+/// A value and where it came from, before it becomes part of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Drawn {
+    value: Option<String>,
+    /// `common`, `rare` and so on; `None` where the value says all.
+    origin: Option<&'static str>,
+}
+
+/// Puts one value of each parameter together.
+fn set_of(query: &Query, drawn: Vec<Drawn>) -> ParameterSet {
+    let parts = query.parameters.iter().zip(&drawn).map(|(parameter, drawn)| {
+        let origin = drawn.origin.map(|origin| format!(" ({origin})")).unwrap_or_default();
+        format!("{}={}{origin}", parameter.name, shown(drawn.value.as_deref()))
+    });
+    let label = parts.collect::<Vec<_>>().join(", ");
+    ParameterSet {
+        label: if label.is_empty() { "no parameters".to_owned() } else { label },
+        values: drawn.into_iter().map(|drawn| drawn.value).collect(),
+    }
+}
+
+fn shown(value: Option<&str>) -> String {
+    let Some(value) = value else { return "NULL".to_owned() };
+    match value.char_indices().nth(LABEL_VALUE_MAX) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
 }

@@ -8,6 +8,7 @@ mod account;
 mod address;
 mod catalog;
 mod cluster;
+mod column;
 mod connect_error;
 mod copy;
 mod directory;
@@ -37,6 +38,7 @@ pub use catalog::{
     Catalog, CatalogColumn, CatalogTable, CheckConstraint, ColumnType, ForeignKey, RelationKind,
     SecondaryIndex, UniqueKey, read_catalog,
 };
+pub use column::{ColumnDescription, ColumnLookup, ColumnStatistics, column_statistics, find_column};
 pub use error::{Error, ServerError};
 pub use explain::{ExplainOptions, explain, explain_json};
 pub use migrate_error::MigrationError;

@@ -5,7 +5,6 @@
 mod parse;
 
 pub use parse::BudgetError;
-pub(super) use parse::ParsedBudget;
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq)]

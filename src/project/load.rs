@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Name of the file that makes a folder a project.
-pub const SETTINGS_FILE: &str = "plimsoll.toml";
+const SETTINGS_FILE: &str = "plimsoll.toml";
 const DISTRIBUTIONS_FILE: &str = "data/distributions.toml";
 const QUERIES_FOLDER: &str = "queries";
 const TRANSACTIONS_FOLDER: &str = "transactions";

@@ -14,7 +14,7 @@ pub mod transaction;
 
 mod fields;
 mod load;
-mod nearest;
+pub(crate) mod nearest;
 
 use std::path::PathBuf;
 

@@ -6,6 +6,7 @@
 mod deadlock;
 mod load;
 mod migrate;
+mod parameters;
 mod project;
 mod regression;
 mod reports;

@@ -1,0 +1,151 @@
+//! Draws parameter sets as the sources are declared.
+
+use super::error::{Error, Reason};
+use super::generate::{array, generate};
+use super::random::Random;
+use super::{Drawn, ParameterSet, column, set_of};
+use crate::postgres::{ColumnDescription, Session};
+use crate::project::query::{ColumnReference, Parameter, ParameterSource, Query};
+
+/// Draws `count` sets, in the order in which they should be used. A frequent value of a sampled
+/// column comes up as often as in its table. One set where all would be equal.
+///
+/// # Errors
+/// A source names a table or column that does not exist or holds no values, or the server fails.
+pub async fn draw(
+    session: &Session,
+    query: &Query,
+    seed: u64,
+    count: usize,
+) -> Result<Vec<ParameterSet>, Error> {
+    let mut drawn = Vec::new();
+    for parameter in &query.parameters {
+        let source = Source { session, query, seed };
+        let values = source.values(parameter, count).await;
+        drawn.push(values.map_err(|reason| Error::new(query, parameter, reason))?);
+    }
+    let sets =
+        (0..count).map(|index| set_of(query, drawn.iter().map(|values| pick(values, index)).collect()));
+    let mut sets: Vec<ParameterSet> = sets.collect();
+    if sets.windows(2).all(|pair| pair[0].values == pair[1].values) {
+        sets.truncate(1);
+    }
+    Ok(sets)
+}
+
+/// The value for the set of this index; fewer values than sets come round again.
+fn pick(values: &[Drawn], index: usize) -> Drawn {
+    let value = values.get(index % values.len().max(1));
+    value.cloned().unwrap_or(Drawn { value: None, origin: None })
+}
+
+/// Draws for the parameters of one query.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) session: &'a Session,
+    pub(super) query: &'a Query,
+    pub(super) seed: u64,
+}
+
+impl Source<'_> {
+    /// At most `count` values, at least one.
+    pub(super) async fn values(self, parameter: &Parameter, count: usize) -> Result<Vec<Drawn>, Reason> {
+        match &parameter.source {
+            ParameterSource::Sample(reference) => self.sampled(reference, count).await,
+            ParameterSource::List(inner, length) => {
+                self.lists(parameter, inner, *length as usize, count).await
+            }
+            other => self.independent(parameter, other, count).await,
+        }
+    }
+
+    /// Sources whose values have nothing to do with the other parameters.
+    async fn independent(
+        self,
+        parameter: &Parameter,
+        source: &ParameterSource,
+        count: usize,
+    ) -> Result<Vec<Drawn>, Reason> {
+        let session = self.session;
+        let drawn =
+            |origin: &'static str| move |value: String| Drawn { value: Some(value), origin: Some(origin) };
+        let values = match source {
+            ParameterSource::Common(reference) => {
+                let column = column::resolve(session, reference).await?;
+                vec![column::common(session, &column, self.seed).await?]
+                    .into_iter()
+                    .map(drawn("common"))
+                    .collect()
+            }
+            ParameterSource::Rare(reference) => {
+                let column = column::resolve(session, reference).await?;
+                column::rare(session, &column, self.seed, count)
+                    .await?
+                    .into_iter()
+                    .map(drawn("rare"))
+                    .collect()
+            }
+            ParameterSource::Absent(reference) => {
+                let column = column::resolve(session, reference).await?;
+                column::absent(session, &column, self.seed, count)
+                    .await?
+                    .into_iter()
+                    .map(drawn("absent"))
+                    .collect()
+            }
+            ParameterSource::Sample(reference) => {
+                // Inside a list: rows of its own.
+                let column = column::resolve(session, reference).await?;
+                let seed = self.stream(&parameter.name);
+                let rows = column::sample_rows(session, &[column], seed, count).await?;
+                rows.into_iter().flatten().map(drawn("sample")).collect()
+            }
+            other => {
+                let mut random = Random::new(self.seed, &format!("{}/{}", self.query.name, parameter.name));
+                generate(other, &mut random, count).unwrap_or_default()
+            }
+        };
+        Ok(values)
+    }
+
+    /// Values of rows that all samples of the same table in this query share.
+    async fn sampled(self, reference: &ColumnReference, count: usize) -> Result<Vec<Drawn>, Reason> {
+        let table = column::table_key(reference);
+        let mut columns: Vec<ColumnDescription> = Vec::new();
+        let mut wanted = 0;
+        for parameter in &self.query.parameters {
+            let ParameterSource::Sample(other) = &parameter.source else { continue };
+            if column::table_key(other) == table {
+                if other == reference {
+                    wanted = columns.len();
+                }
+                columns.push(column::resolve(self.session, other).await?);
+            }
+        }
+        let rows = column::sample_rows(self.session, &columns, self.stream(&table), count).await?;
+        let values =
+            rows.into_iter().filter_map(|mut row| (wanted < row.len()).then(|| row.swap_remove(wanted)));
+        Ok(values.map(|value| Drawn { value: Some(value), origin: Some("sample") }).collect())
+    }
+
+    /// `count` arrays of `length` values each.
+    async fn lists(
+        self,
+        parameter: &Parameter,
+        inner: &ParameterSource,
+        length: usize,
+        count: usize,
+    ) -> Result<Vec<Drawn>, Reason> {
+        let values = self.independent(parameter, inner, length.saturating_mul(count)).await?;
+        let list = |index: usize| {
+            let items =
+                (0..length).map(|item| pick(&values, index * length + item).value).collect::<Vec<_>>();
+            Drawn { value: Some(array(&items)), origin: values.first().and_then(|value| value.origin) }
+        };
+        Ok((0..count).map(list).collect())
+    }
+
+    fn stream(self, name: &str) -> u64 {
+        Random::new(self.seed, &format!("{}/{name}", self.query.name)).next()
+    }
+}

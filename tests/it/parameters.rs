@@ -1,0 +1,202 @@
+//! Parameter sets drawn from a real server's data.
+
+use crate::support::{self, TestDatabase};
+use plimsoll::parameters::{self, ParameterSet};
+use plimsoll::postgres::Session;
+use plimsoll::project::query::{Parameter, ParameterSource, Query};
+use std::collections::HashSet;
+
+/// A query whose parameters are `name = source`.
+fn query(parameters: &[&str]) -> Query {
+    let parameter = |text: &&str| {
+        let (name, source) = text.split_once(" = ").expect("name = source");
+        let source = ParameterSource::parse(source).expect(text);
+        Parameter { name: name.to_owned(), source, line: 3 }
+    };
+    Query {
+        name: "history".to_owned(),
+        path: "queries/history.sql".into(),
+        line: 1,
+        statements: Vec::new(),
+        parameters: parameters.iter().map(parameter).collect(),
+        budgets: Vec::new(),
+    }
+}
+
+const SCHEMA: &str = "
+    CREATE TYPE color AS ENUM ('red', 'green', 'blue');
+    CREATE DOMAIN email AS varchar(20);
+    CREATE TABLE orders (
+        id bigint PRIMARY KEY, user_id int, status text, code char(2), mail email, token uuid, color color,
+        paid boolean, total numeric(10, 2), ratio float8, day date, at timestamptz, small smallint, data jsonb, nothing int
+    );
+    -- User 7 has every second order; users 900 and up have one each.
+    INSERT INTO orders
+    SELECT n, CASE WHEN n % 2 = 0 THEN 7 WHEN n > 970 THEN n ELSE 100 + n % 10 END, 'status' || n % 3, 'ab', 'm' || n,
+           md5(n::text)::uuid, 'red', true, n * 1.5, n, date '2024-01-01' + n, timestamptz '2024-01-01 UTC' + n * interval '1 hour',
+           32767, jsonb_build_object('n', n), NULL
+    FROM generate_series(1, 1000) AS n;
+    CREATE TABLE \"Empty\" (id int);
+    CREATE TABLE keyless (a int, b int);
+    INSERT INTO keyless SELECT n, -n FROM generate_series(1, 100) AS n;
+    CREATE VIEW order_view AS SELECT user_id FROM orders;
+    ANALYZE";
+
+async fn ready(label: &str) -> (TestDatabase, Session) {
+    let database = support::database(label).await;
+    database.execute(SCHEMA).await;
+    let session = database.session().await;
+    (database, session)
+}
+
+async fn draw(session: &Session, query: &Query, count: usize) -> Vec<ParameterSet> {
+    parameters::draw(session, query, 42, count).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn column(sets: &[ParameterSet], index: usize) -> Vec<&str> {
+    sets.iter().map(|set| set.values[index].as_deref().expect("a value")).collect()
+}
+
+#[tokio::test]
+async fn samples_of_one_table_come_from_one_row_and_follow_its_frequencies() {
+    let (_database, session) = ready("sample").await;
+    let query = query(&["id = sample(orders.id)", "user = sample(orders.user_id)"]);
+    let sets = draw(&session, &query, 200).await;
+    assert_eq!(sets.len(), 200);
+    for set in &sets {
+        let id: i32 = set.values[0].as_deref().unwrap().parse().unwrap();
+        let user: i32 = session
+            .query_one("SELECT user_id FROM orders WHERE id = $1", &[&i64::from(id)])
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(set.values[1].as_deref(), Some(user.to_string().as_str()));
+    }
+    let frequent = column(&sets, 1).iter().filter(|user| **user == "7").count();
+    assert!((70..130).contains(&frequent), "half of the orders are of user 7: {frequent} of 200");
+    assert_eq!(column(&sets, 0).iter().collect::<HashSet<_>>().len(), 200, "no row twice");
+    assert_eq!(
+        sets[0].label,
+        format!("id={} (sample), user={} (sample)", column(&sets, 0)[0], column(&sets, 1)[0])
+    );
+}
+
+#[tokio::test]
+async fn the_same_seed_and_data_give_the_same_sets_however_rows_are_stored() {
+    let (_database, session) = ready("reproducible").await;
+    let query = query(&[
+        "a = sample(orders.user_id)",
+        "b = rare(orders.user_id)",
+        "c = absent(orders.token)",
+        "d = range(1, 1000000)",
+        "e = list(sample(orders.id), 3)",
+    ]);
+    let first = draw(&session, &query, 5).await;
+    // Rewritten in the opposite order: the data is the same, their places are not.
+    session
+        .batch_execute("CREATE TABLE copy AS SELECT * FROM orders; TRUNCATE orders; INSERT INTO orders SELECT * FROM copy ORDER BY id DESC; ANALYZE")
+        .await
+        .unwrap();
+    assert_eq!(draw(&session, &query, 5).await, first);
+    let other = parameters::draw(&session, &query, 43, 5).await.unwrap();
+    assert_ne!(other, first);
+    assert!(first[0].values[4].as_deref().unwrap().starts_with("{\""));
+}
+
+#[tokio::test]
+async fn common_rare_and_absent_are_what_they_say() {
+    let (_database, session) = ready("kinds").await;
+    let query =
+        query(&["a = common(orders.user_id)", "b = rare(orders.user_id)", "c = absent(orders.user_id)"]);
+    for set in draw(&session, &query, 4).await {
+        let count = |index: usize| {
+            let statement =
+                format!("SELECT count(*) FROM orders WHERE user_id = {}", set.values[index].clone().unwrap());
+            let session = &session;
+            async move { session.query_one(&statement, &[]).await.unwrap().get::<_, i64>(0) }
+        };
+        assert_eq!((count(0).await, count(1).await, count(2).await), (500, 1, 0), "{}", set.label);
+    }
+}
+
+#[tokio::test]
+async fn every_type_with_a_value_to_spare_has_an_absent_one() {
+    let (_database, session) = ready("absent").await;
+    for name in [
+        "id", "user_id", "status", "code", "mail", "token", "color", "paid", "total", "ratio", "day", "at",
+        "small",
+    ] {
+        let sets = draw(&session, &query(&[&format!("x = absent(orders.{name})")]), 2).await;
+        for set in sets {
+            let value = set.values[0].clone().expect("a value").replace('\'', "''");
+            let statement = format!("SELECT count(*) FROM orders WHERE {name} = '{value}'");
+            let count: i64 = session
+                .query_one(&statement, &[])
+                .await
+                .unwrap_or_else(|error| panic!("{statement}: {error}"))
+                .get(0);
+            assert_eq!(count, 0, "{}", set.label);
+        }
+    }
+}
+
+#[tokio::test]
+async fn tables_without_a_key_and_views_are_sampled_too() {
+    let (_database, session) = ready("keyless").await;
+    let sets =
+        draw(&session, &query(&["a = sample(keyless.a)", "b = sample(public.order_view.user_id)"]), 10).await;
+    assert_eq!(column(&sets, 0).iter().collect::<HashSet<_>>().len(), 10);
+}
+
+#[tokio::test]
+async fn constants_give_one_set() {
+    let (_database, session) = ready("constants").await;
+    assert_eq!(draw(&session, &query(&[]), 50).await.len(), 1);
+    let sets = draw(&session, &query(&["a = 5", "b = null"]), 50).await;
+    assert_eq!(sets.len(), 1);
+    assert_eq!(sets[0].label, "a=5, b=NULL");
+}
+
+#[tokio::test]
+async fn contrasting_sets_hold_common_rare_absent_and_sampled_values() {
+    let (_database, session) = ready("contrast").await;
+    let query =
+        query(&["user = sample(orders.user_id)", "status = sample(orders.status)", "n = range(1, 3)"]);
+    let sets = parameters::draw_contrasting(&session, &query, 42).await.unwrap();
+    for origin in ["user=7 (common)", "(rare)", "(absent)", "(sample)"] {
+        assert!(sets.iter().any(|set| set.label.contains(origin)), "{origin}: {sets:?}");
+    }
+    assert_eq!(sets.iter().map(|set| &set.values).collect::<HashSet<_>>().len(), sets.len(), "no set twice");
+    assert!(sets.len() <= 16);
+    assert_eq!(parameters::draw_contrasting(&session, &query, 42).await.unwrap(), sets);
+}
+
+#[tokio::test]
+async fn what_cannot_be_drawn_says_where_and_what_to_do() {
+    let (_database, session) = ready("errors").await;
+    for (source, expected) in [
+        (
+            "sample(order.id)",
+            "queries/history.sql:3: parameter `x` of `history`: there is no table `order`: did you mean `orders`?",
+        ),
+        (
+            "rare(orders.user_idd)",
+            "queries/history.sql:3: parameter `x` of `history`: `orders` has no column `user_idd`: did you mean `user_id`?",
+        ),
+        (
+            "sample(orders.nothing)",
+            "queries/history.sql:3: parameter `x` of `history`: no row of public.orders has a value in \"nothing\": seed the table first, or write a value instead",
+        ),
+        (
+            "common(\"Empty\".id)",
+            "queries/history.sql:3: parameter `x` of `history`: no row of public.\"Empty\" has a value in \"id\": seed the table first, or write a value instead",
+        ),
+        (
+            "absent(orders.data)",
+            "queries/history.sql:3: parameter `x` of `history`: cannot find a value of type jsonb that no row of public.orders holds: write one that you know is absent",
+        ),
+    ] {
+        let error = parameters::draw(&session, &query(&[&format!("x = {source}")]), 42, 3).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
