@@ -1,0 +1,151 @@
+//! One explanation per execution, chosen by its neighbourhood.
+//!
+//! Equal values alone are weak. What tells a loop from chance is that the same
+//! column explains the executions before and after as well, in its own order.
+//! So an explanation is weighed by the executions of the same shape around it,
+//! by names, and by how recent its result set is.
+
+use super::executions::Executions;
+use super::explain::{Explained, Explanation, Explanations};
+use super::sources::Sources;
+use crate::trace::ValueHash;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Executions looked at on either side.
+const NEIGHBOURS: usize = 8;
+
+/// What an execution's value is put down to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Assignment {
+    pub(super) position: usize,
+    pub(super) source: usize,
+    pub(super) result: usize,
+    pub(super) in_order: bool,
+    pub(super) over_capacity: bool,
+    pub(super) affinity: f64,
+}
+
+/// Per execution, its assignment.
+pub(super) type Assignments = Vec<Option<Assignment>>;
+
+/// Assigns the executions of one child shape.
+pub(super) fn assign(
+    executions: &Executions<'_>,
+    shape: usize,
+    explanations: &Explanations,
+    sources: &mut Sources,
+    assignments: &mut Assignments,
+) {
+    let candidates = &executions.shapes[shape].candidates;
+    let Some(position) = deciding_position(executions, shape, explanations, sources) else {
+        return;
+    };
+    for stream in streams(executions, candidates) {
+        for at in 0..stream.len() {
+            assignments[stream[at]] = best(executions, &stream, at, position, explanations, sources);
+        }
+    }
+}
+
+/// Executions apart by the scope that the application named.
+fn streams(executions: &Executions<'_>, candidates: &[usize]) -> Vec<Vec<usize>> {
+    let mut streams: BTreeMap<Option<Arc<str>>, Vec<usize>> = BTreeMap::new();
+    for at in candidates {
+        streams.entry(executions.all[*at].record.scope.clone()).or_default().push(*at);
+    }
+    streams.into_values().collect()
+}
+
+/// The placeholder that varies with the rows: the one with most different
+/// explained values; names decide between equals.
+fn deciding_position(
+    executions: &Executions<'_>,
+    shape: usize,
+    explanations: &Explanations,
+    sources: &mut Sources,
+) -> Option<usize> {
+    let mut values: BTreeMap<usize, (HashSet<ValueHash>, f64)> = BTreeMap::new();
+    for at in &executions.shapes[shape].candidates {
+        for explained in explanations[*at].iter().filter(|explained| !explained.by.is_empty()) {
+            let (distinct, affinity) = values.entry(explained.position).or_insert((HashSet::new(), -1.0));
+            distinct.insert(explained.value);
+            for explanation in &explained.by {
+                *affinity =
+                    affinity.max(sources.affinity(executions, explanation.source, shape, explained.position));
+            }
+        }
+    }
+    // Rather the last of equals: keys of owners and tenants come first in the text and vary least.
+    let weigh = |(distinct, affinity): &(HashSet<ValueHash>, f64)| distinct.len() as f64 * (2.0 + affinity);
+    values.into_iter().max_by(|(_, left), (_, right)| weigh(left).total_cmp(&weigh(right))).map(|(at, _)| at)
+}
+
+fn at_position(explained: &[Explained], position: usize) -> &[Explanation] {
+    explained.iter().find(|explained| explained.position == position).map_or(&[], |found| &found.by)
+}
+
+fn best(
+    executions: &Executions<'_>,
+    stream: &[usize],
+    at: usize,
+    position: usize,
+    explanations: &Explanations,
+    sources: &mut Sources,
+) -> Option<Assignment> {
+    let shape = executions.all[stream[at]].shape;
+    let choices = at_position(&explanations[stream[at]], position);
+    let latest = choices.iter().map(|choice| choice.result).max()?;
+    let mut best: Option<(f64, Assignment)> = None;
+    for choice in choices {
+        let affinity = sources.affinity(executions, choice.source, shape, position);
+        let agreement = agreement(executions, stream, at, position, explanations, choice);
+        let recency = if choice.result == latest { 1.0 } else { 0.0 };
+        let score = 1.5 * affinity + 3.0 * agreement.explained + 3.0 * agreement.in_order + recency;
+        let is_better = best.as_ref().is_none_or(|(other, known)| {
+            score > *other + 1e-9 || (score - other).abs() <= 1e-9 && choice.result > known.result
+        });
+        if is_better {
+            let Explanation { source, result, in_order, over_capacity } = *choice;
+            best = Some((score, Assignment { position, source, result, in_order, over_capacity, affinity }));
+        }
+    }
+    best.map(|(_, assignment)| assignment)
+}
+
+/// How the neighbours speak for a column.
+struct Agreement {
+    /// Share of the neighbours that the column explains, 0 to 1.
+    explained: f64,
+    /// Share of these in the column's order, 0 to 1.
+    in_order: f64,
+}
+
+fn agreement(
+    executions: &Executions<'_>,
+    stream: &[usize],
+    at: usize,
+    position: usize,
+    explanations: &Explanations,
+    choice: &Explanation,
+) -> Agreement {
+    let born = executions.results[choice.result].execution;
+    let from = at.saturating_sub(NEIGHBOURS);
+    let until = (at + NEIGHBOURS + 1).min(stream.len());
+    let (mut seen, mut explained, mut in_order) = (0_u32, 0_u32, 0_u32);
+    for neighbour in &stream[from..until] {
+        if *neighbour < born {
+            continue;
+        }
+        seen += 1;
+        let same = at_position(&explanations[*neighbour], position)
+            .iter()
+            .find(|explanation| explanation.source == choice.source);
+        if let Some(same) = same {
+            explained += 1;
+            in_order += u32::from(same.in_order);
+        }
+    }
+    let share = |part: u32, whole: u32| if whole == 0 { 0.0 } else { f64::from(part) / f64::from(whole) };
+    Agreement { explained: share(explained, seen), in_order: share(in_order, explained) }
+}

@@ -1,0 +1,281 @@
+//! A trace to its loops: a pure function.
+//!
+//! A child shape is N+1 when repeated executions take their varying value from
+//! a column of earlier rows. The steps, a file each: executions in order
+//! (`executions`), which results could have told a value (`sources`,
+//! `explain`), one explanation per execution (`assign`), groups per parent
+//! (`group`), whether it is a loop (`judge`), and what repeats without one
+//! (`repeats`).
+
+use super::assign::{Assignments, assign};
+use super::executions::Executions;
+use super::explain::{Explanations, Preference, explain};
+use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent};
+use super::judge::{Judgement, Signs, judge, signs};
+use super::repeats::repeats;
+use super::sources::Sources;
+use crate::model::evidence::n_plus_one::{Certainty, ColumnPair, LoopGroup, RepeatGroup, ShapeReference};
+use crate::trace::{Outcome, StatementRecord, Trace};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What counts as a loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectOptions {
+    /// Children of one parent execution, or of one enclosing loop, that make a loop.
+    pub threshold: usize,
+}
+
+impl Default for DetectOptions {
+    fn default() -> Self {
+        Self { threshold: 5 }
+    }
+}
+
+/// What a trace holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Detection {
+    /// Loops, the most executions first.
+    pub loops: Vec<LoopGroup>,
+    /// Other repetitions, the most executions first.
+    pub repeats: Vec<RepeatGroup>,
+    /// Every scope, in order of appearance.
+    pub scopes: Vec<String>,
+    /// Different shapes.
+    pub shapes: u64,
+}
+
+/// Finds loops and other repetitions in a trace.
+#[must_use]
+pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
+    let executions = Executions::new(trace);
+    let threshold = options.threshold.max(2);
+    let mut found = run(&executions, Preference::Connection, threshold);
+    if trace.statements.iter().any(|record| record.connection != trace.statements[0].connection) {
+        let other = run(&executions, Preference::Capacity, threshold);
+        found.take_better(other, &executions);
+    }
+    let mut reported: BTreeMap<GroupKey, usize> = BTreeMap::new();
+    let mut loops: Vec<(GroupKey, LoopGroup)> = Vec::new();
+    let mut explained: BTreeSet<usize> = BTreeSet::new();
+    let scope_times = scope_times(&executions);
+    for pass in &mut found.passes {
+        for group in &pass.groups {
+            let signs = signs(&executions, &pass.assignments, &mut pass.sources, group);
+            match judge(&signs) {
+                Judgement::Loop(certainty) => {
+                    explained.extend(&group.members);
+                    let described = pass.describe(&executions, group, &signs, certainty, &scope_times);
+                    loops.push((group.key, described));
+                }
+                Judgement::FixedSet => explained.extend(&group.members),
+                Judgement::Chance => {}
+            }
+        }
+        // A child of a single parent each is a chain, not a repetition of its own.
+        explained.extend(pass.single_children(&executions));
+    }
+    loops.sort_by(|(_, left), (_, right)| {
+        right
+            .executions
+            .cmp(&left.executions)
+            .then(left.fingerprint.cmp(&right.fingerprint))
+            .then(left.scope.cmp(&right.scope))
+    });
+    for (at, (key, _)) in loops.iter().enumerate() {
+        reported.insert(*key, at);
+    }
+    let enclosing: Vec<Option<usize>> = loops
+        .iter()
+        .map(|(key, _)| found.enclosing(*key).and_then(|outer| reported.get(&outer).copied()))
+        .collect();
+    let mut loops: Vec<LoopGroup> = loops.into_iter().map(|(_, group)| group).collect();
+    for (group, inside) in loops.iter_mut().zip(enclosing) {
+        group.inside = inside;
+    }
+    let repeats = repeats(&executions, &explained, threshold);
+    Detection { loops, repeats, scopes: executions.scopes.clone(), shapes: executions.shapes.len() as u64 }
+}
+
+/// One run of explaining, assigning and grouping; per child shape the better of two counts.
+struct Pass {
+    explanations: Explanations,
+    assignments: Assignments,
+    sources: Sources,
+    groups: Vec<Group>,
+}
+
+struct Found {
+    passes: Vec<Pass>,
+}
+
+fn run(executions: &Executions<'_>, preference: Preference, threshold: usize) -> Found {
+    let (explanations, mut sources) = explain(executions, preference);
+    let mut assignments: Assignments = vec![None; executions.all.len()];
+    for shape in 0..executions.shapes.len() {
+        assign(executions, shape, &explanations, &mut sources, &mut assignments);
+    }
+    let groups = group(executions, &mut assignments, &explanations, &mut sources, threshold);
+    Found { passes: vec![Pass { explanations, assignments, sources, groups }] }
+}
+
+impl Found {
+    /// Keeps, of two ways to tell workers apart, the one in which fewer children
+    /// exceed the rows of their parent; the first where they are even.
+    fn take_better(&mut self, other: Self, executions: &Executions<'_>) {
+        let excess = |found: &Self| -> usize {
+            let assignments = &found.passes[0].assignments;
+            assignments.iter().flatten().filter(|assignment| assignment.over_capacity).count()
+        };
+        let spread = |found: &Self| -> usize {
+            found.passes[0].groups.iter().filter(|group| connections(executions, group) > 1).count()
+        };
+        if excess(&other) < excess(self) && spread(self) + spread(&other) > 0 {
+            *self = other;
+        }
+    }
+
+    fn enclosing(&self, key: GroupKey) -> Option<GroupKey> {
+        self.passes.iter().flat_map(|pass| &pass.groups).find(|group| group.key == key)?.inside
+    }
+}
+
+impl Pass {
+    /// Candidates whose value another statement's single row told, once.
+    fn single_children(&self, executions: &Executions<'_>) -> Vec<usize> {
+        let grouped: BTreeSet<usize> =
+            self.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+        (0..executions.all.len())
+            .filter(|at| {
+                !grouped.contains(at)
+                    && self.assignments[*at].is_some_and(|assignment| assignment.affinity >= 0.5)
+            })
+            .collect()
+    }
+
+    fn describe(
+        &self,
+        executions: &Executions<'_>,
+        group: &Group,
+        signs: &Signs,
+        certainty: Certainty,
+        scope_times: &[u64],
+    ) -> LoopGroup {
+        let (_, shape, source) = group.key;
+        let parents = per_parent(&self.assignments, group);
+        let parent_shape = executions.shapes[self.sources.list[source].shape].shape;
+        let child_shape = executions.shapes[shape].shape;
+        let records: Vec<&StatementRecord> =
+            group.members.iter().map(|member| executions.all[*member].record).collect();
+        let scope = group.members.first().map_or(0, |member| executions.all[*member].scope);
+        let total_us: u64 = records.iter().map(|record| record.end_us.saturating_sub(record.start_us)).sum();
+        let scope_us = scope_times.get(scope).copied().unwrap_or(0).max(1);
+        let pairs = self.pairs(executions, group);
+        let flow = pairs.first().map(|pair| format!("{}>{}", pair.from, pair.to)).unwrap_or_default();
+        LoopGroup {
+            fingerprint: fingerprint(parent_shape.hash, child_shape.hash, &flow),
+            scope: executions.scopes[scope].clone(),
+            parent: ShapeReference { text: parent_shape.text.clone(), hash: parent_shape.hash },
+            child: ShapeReference { text: child_shape.text.clone(), hash: child_shape.hash },
+            pairs,
+            executions: group.members.len() as u64,
+            parent_executions: parents.len() as u64,
+            parent_rows: parents.keys().map(|result| executions.results[*result].rows).sum(),
+            most_per_parent: most_per_parent(&self.assignments, group),
+            distinct_values: signs.distinct as u64,
+            explained: signs.explained,
+            empty: records.iter().filter(|record| record.rows == 0 && record.outcome == Outcome::Ok).count()
+                as u64,
+            failed: records.iter().filter(|record| record.outcome != Outcome::Ok).count() as u64,
+            total_us,
+            share_of_scope: (total_us as f64 / scope_us as f64).min(1.0),
+            connections: connections(executions, group) as u64,
+            inside: None,
+            certainty,
+            call_site: records.iter().find_map(|record| call_site(record)),
+            accepted: None,
+        }
+    }
+
+    /// The deciding column pair, then others whose values come from the same rows.
+    fn pairs(&self, executions: &Executions<'_>, group: &Group) -> Vec<ColumnPair> {
+        let (_, shape, source) = group.key;
+        let mut counts: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+        for member in &group.members {
+            let Some(assignment) = self.assignments[*member] else { continue };
+            for explained in &self.explanations[*member] {
+                for explanation in explained.by.iter().filter(|by| by.result == assignment.result) {
+                    *counts.entry((explained.position, explanation.source)).or_default() += 1;
+                }
+            }
+        }
+        let deciding =
+            group.members.iter().find_map(|member| self.assignments[*member]).map_or(0, |a| a.position);
+        let pair = |position: usize, source: usize, explained: u64| ColumnPair {
+            from: self.source_name(source),
+            to: compared_name(executions, shape, position),
+            explained,
+        };
+        let own = counts.get(&(deciding, source)).copied().unwrap_or(0);
+        let mut pairs = vec![pair(deciding, source, own)];
+        let whole = group.members.len() as u64;
+        let mut positions = BTreeSet::from([deciding]);
+        for ((position, source), explained) in counts {
+            if explained * 10 >= whole * 9 && positions.insert(position) {
+                pairs.push(pair(position, source, explained));
+            }
+        }
+        pairs
+    }
+
+    fn source_name(&self, source: usize) -> String {
+        let name = &self.sources.list[source].name;
+        let column = name.source_name.as_ref().unwrap_or(&name.name);
+        match &name.table {
+            Some(table) => format!("{table}.{column}"),
+            None => column.clone(),
+        }
+    }
+}
+
+fn compared_name(executions: &Executions<'_>, shape: usize, position: usize) -> String {
+    let placeholder = executions.shapes[shape].reading.placeholders.get(position);
+    match placeholder.and_then(|placeholder| placeholder.column.as_ref()) {
+        Some(column) => match &column.table {
+            Some(table) => format!("{table}.{}", column.column),
+            None => column.column.clone(),
+        },
+        None => format!("parameter {}", position + 1),
+    }
+}
+
+/// Sixteen hexadecimal digits: the same loop has the same ones on every machine.
+fn fingerprint(parent: u64, child: u64, flow: &str) -> String {
+    let mut bytes = parent.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&child.to_le_bytes());
+    bytes.extend_from_slice(flow.as_bytes());
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes))
+}
+
+/// Time of all statements by scope, in microseconds.
+fn scope_times(executions: &Executions<'_>) -> Vec<u64> {
+    let mut times = vec![0_u64; executions.scopes.len()];
+    for execution in &executions.all {
+        times[execution.scope] += execution.record.end_us.saturating_sub(execution.record.start_us);
+    }
+    times
+}
+
+/// Where in the code, from the framework's tags.
+pub(super) fn call_site(record: &StatementRecord) -> Option<String> {
+    let tags = record.tags.as_ref()?;
+    let place = match (tags.get("file"), tags.get("line")) {
+        (Some(file), Some(line)) => Some(format!("{file}:{line}")),
+        (Some(file), None) => Some(file.to_owned()),
+        _ => tags.get("source_location").map(str::to_owned),
+    };
+    place.or_else(|| match (tags.get("controller"), tags.get("action")) {
+        (Some(controller), Some(action)) => Some(format!("{controller}#{action}")),
+        (Some(controller), None) => Some(controller.to_owned()),
+        _ => tags.get("route").map(str::to_owned),
+    })
+}

@@ -1,0 +1,238 @@
+//! A trace made ready for detection: executions in the order of their
+//! requests, shapes read, result sets put together, scopes named.
+
+use super::affinity::ResultColumn;
+use super::reading::{Kind, Reading, read};
+use crate::trace::{Argument, Protocol, StatementRecord, StatementShape, Trace, ValueHash};
+use std::collections::{HashMap, HashSet};
+
+/// One execution.
+#[derive(Debug)]
+pub(super) struct Execution<'t> {
+    pub(super) record: &'t StatementRecord,
+    /// Its shape's place in [`Executions::shapes`].
+    pub(super) shape: usize,
+    /// Its result set's place in [`Executions::results`], where it returned kept values.
+    pub(super) result: Option<usize>,
+    /// Its scope's place in [`Executions::scopes`].
+    pub(super) scope: usize,
+    /// A read that can be a child.
+    pub(super) is_candidate: bool,
+}
+
+/// A shape and how it was used.
+#[derive(Debug)]
+pub(super) struct ShapeUse<'t> {
+    pub(super) shape: &'t StatementShape,
+    pub(super) reading: Reading,
+    /// Its candidate executions, in order.
+    pub(super) candidates: Vec<usize>,
+}
+
+/// The rows of one execution, or of all parts of one portal or cursor.
+#[derive(Debug)]
+pub(super) struct ResultSet {
+    /// The execution that opened it.
+    pub(super) execution: usize,
+    /// The shape that it is attributed to: for a cursor its DECLARE's.
+    pub(super) shape: usize,
+    /// Kept values per column, in row order.
+    pub(super) columns: Vec<Vec<ValueHash>>,
+    /// Rows returned so far.
+    pub(super) rows: u64,
+}
+
+/// Everything ready.
+#[derive(Debug)]
+pub(super) struct Executions<'t> {
+    pub(super) all: Vec<Execution<'t>>,
+    pub(super) shapes: Vec<ShapeUse<'t>>,
+    pub(super) results: Vec<ResultSet>,
+    pub(super) scopes: Vec<String>,
+    trace: &'t Trace,
+}
+
+/// OIDs below this are the server's own.
+const FIRST_USER_OID: u32 = 16_384;
+
+impl<'t> Executions<'t> {
+    pub(super) fn new(trace: &'t Trace) -> Self {
+        let mut records: Vec<&StatementRecord> = trace.statements.iter().collect();
+        records.sort_by_key(|record| (record.start_us, record.sequence));
+        let scope_names = ScopeNames::new(&records);
+        let mut executions =
+            Self { all: Vec::new(), shapes: Vec::new(), results: Vec::new(), scopes: Vec::new(), trace };
+        let mut by_hash = HashMap::new();
+        let mut open = OpenResults::default();
+        for record in records {
+            let shape = executions.shape(record, &mut by_hash);
+            let scope = executions.scope(scope_names.of(record));
+            let at = executions.all.len();
+            let is_candidate = executions.is_candidate(record, shape);
+            executions.all.push(Execution { record, shape, result: None, scope, is_candidate });
+            if is_candidate {
+                executions.shapes[shape].candidates.push(at);
+            }
+            executions.attach_result(at, &mut open);
+        }
+        executions
+    }
+
+    fn shape(&mut self, record: &'t StatementRecord, by_hash: &mut HashMap<u64, usize>) -> usize {
+        *by_hash.entry(record.shape.hash).or_insert_with(|| {
+            let reading = read(&record.shape.text);
+            self.shapes.push(ShapeUse { shape: &record.shape, reading, candidates: Vec::new() });
+            self.shapes.len() - 1
+        })
+    }
+
+    fn scope(&mut self, name: String) -> usize {
+        self.scopes.iter().rposition(|known| *known == name).unwrap_or_else(|| {
+            self.scopes.push(name);
+            self.scopes.len() - 1
+        })
+    }
+
+    fn is_candidate(&self, record: &StatementRecord, shape: usize) -> bool {
+        let reads_catalogue = !record.columns.is_empty()
+            && record.columns.iter().any(|column| column.table_oid > 0)
+            && record.columns.iter().all(|column| column.table_oid < FIRST_USER_OID)
+            && record.columns.iter().filter(|column| column.table_oid > 0).count() * 2
+                >= record.columns.len();
+        self.shapes[shape].reading.kind == Kind::Read
+            && record.protocol != Protocol::Copy
+            && record.continues.is_none()
+            && !reads_catalogue
+    }
+
+    /// Puts the values of an execution into its result set: a new one, or that
+    /// of the portal or cursor which it continues.
+    fn attach_result(&mut self, at: usize, open: &mut OpenResults) {
+        let execution = &self.all[at];
+        let (record, shape) = (execution.record, execution.shape);
+        let reading = &self.shapes[shape].reading;
+        let cursor = reading.cursor.clone().map(|name| (record.connection, name));
+        if let (true, Some(cursor)) = (reading.is_declare, &cursor) {
+            open.cursors.insert(cursor.clone(), (at, None));
+        }
+        let is_catalogue = reading.kind == Kind::Other;
+        if record.values.is_empty()
+            || record.values.iter().all(|column| column.hashes.is_empty())
+            || is_catalogue
+        {
+            open.by_sequence.insert(record.sequence, (at, None));
+            return;
+        }
+        let opener = match (reading.kind, cursor) {
+            (Kind::Fetch, Some(cursor)) => open.cursors.get_mut(&cursor),
+            _ => None,
+        };
+        let opener = match (opener, record.continues) {
+            (Some(opener), _) => Some(opener),
+            (None, Some(sequence)) => open.by_sequence.get_mut(&sequence),
+            (None, None) => None,
+        };
+        let known = opener.as_ref().and_then(|(_, result)| *result);
+        let result = known.unwrap_or(self.results.len());
+        if known.is_none() {
+            let opened_by = opener.as_ref().map_or(at, |(opened_by, _)| *opened_by);
+            self.results.push(ResultSet {
+                execution: opened_by,
+                shape: self.all[opened_by].shape,
+                columns: vec![Vec::new(); record.values.len()],
+                rows: 0,
+            });
+        }
+        match opener {
+            Some((_, opened)) => *opened = Some(result),
+            None => {
+                open.by_sequence.insert(record.sequence, (at, Some(result)));
+            }
+        }
+        let set = &mut self.results[result];
+        set.rows += record.rows;
+        for (column, values) in set.columns.iter_mut().zip(&record.values) {
+            column.extend_from_slice(&values.hashes);
+        }
+        self.all[at].result = Some(result);
+    }
+
+    /// The single value at a placeholder; a list of one counts as one.
+    pub(super) fn single(&self, execution: usize, position: usize) -> Option<ValueHash> {
+        match self.all[execution].record.arguments.get(position)? {
+            Argument::One(hash) => Some(*hash),
+            Argument::Many { hashes, total: 1 } => hashes.first().copied().filter(|hash| !hash.is_null()),
+            _ => None,
+        }
+    }
+
+    /// What is known of the name of a result column.
+    pub(super) fn result_column(&self, execution: usize, column: usize) -> ResultColumn {
+        let execution = &self.all[execution];
+        let Some(source) = execution.record.columns.get(column) else {
+            return ResultColumn::default();
+        };
+        let resolved = self.trace.column_name(source.table_oid, source.attribute_number);
+        let tables = &self.shapes[execution.shape].reading.tables;
+        let only_table = match tables.as_slice() {
+            [only] if source.table_oid > 0 || resolved.is_none() => Some(only.clone()),
+            _ => None,
+        };
+        ResultColumn {
+            table: resolved.map(|(table, _)| table.name.clone()).or(only_table),
+            name: source.name.clone(),
+            source_name: resolved.map(|(_, name)| name.to_owned()).filter(|name| *name != source.name),
+            is_integer: matches!(source.type_oid, 20 | 21 | 23 | 26 | 0),
+            is_expression: source.table_oid == 0,
+        }
+    }
+}
+
+/// Result sets that later executions may add to.
+#[derive(Default)]
+struct OpenResults {
+    /// By connection and cursor: the DECLARE and its result set.
+    cursors: HashMap<(u64, String), (usize, Option<usize>)>,
+    /// By sequence of the first part.
+    by_sequence: HashMap<u64, (usize, Option<usize>)>,
+}
+
+/// Names of scopes: the application's own, a rolled-back transaction (what a
+/// transactional test leaves), the application's name, else the connection.
+struct ScopeNames {
+    rolled_back: HashSet<u64>,
+}
+
+impl ScopeNames {
+    fn new(records: &[&StatementRecord]) -> Self {
+        let is_rollback = |record: &&&StatementRecord| {
+            let text = record.shape.text.trim();
+            matches!(text, "rollback" | "abort" | "rollback transaction" | "rollback work")
+        };
+        let rolled_back =
+            records.iter().filter(is_rollback).filter_map(|record| record.transaction).collect();
+        Self { rolled_back }
+    }
+
+    fn of(&self, record: &StatementRecord) -> String {
+        if let Some(scope) = &record.scope {
+            return scope.to_string();
+        }
+        if let Some(transaction) = record.transaction.filter(|id| self.rolled_back.contains(id)) {
+            return format!("rolled-back transaction {transaction}");
+        }
+        match &record.application_name {
+            Some(name) if !name.is_empty() => format!("application {name}"),
+            _ => format!("connection {}", record.connection),
+        }
+    }
+}
+
+impl Executions<'_> {
+    /// Whether a transaction of a transactional test holds this execution.
+    pub(super) fn is_in_test_transaction(&self, execution: usize) -> bool {
+        let execution = &self.all[execution];
+        execution.record.scope.is_none()
+            && self.scopes[execution.scope].starts_with("rolled-back transaction")
+    }
+}

@@ -1,0 +1,221 @@
+//! Assignments to groups: the children of one parent execution, or of a whole
+//! loop of parents where the parent is itself asked per row.
+
+use super::assign::{Assignment, Assignments};
+use super::executions::Executions;
+use super::explain::Explanations;
+use super::sources::Sources;
+use crate::trace::ValueHash;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Loops inside loops followed down to this depth.
+const DEPTH_MAX: usize = 8;
+
+/// The result set at the root, the child's shape, the column.
+pub(super) type GroupKey = (usize, usize, usize);
+
+/// Executions of one child shape fed by one column.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// Root result set, child shape, source.
+    pub(super) key: GroupKey,
+    /// Executions of the child, in order.
+    pub(super) members: Vec<usize>,
+    /// The group that the parent belongs to, where it is asked per row itself.
+    pub(super) inside: Option<GroupKey>,
+}
+
+/// Forms the groups of at least `threshold` members.
+pub(super) fn group(
+    executions: &Executions<'_>,
+    assignments: &mut Assignments,
+    explanations: &Explanations,
+    sources: &mut Sources,
+    threshold: usize,
+) -> Vec<Group> {
+    let mut looped = BTreeMap::new();
+    for _ in 0..DEPTH_MAX {
+        let keys = keys(executions, assignments, sources, &looped);
+        absorb(executions, assignments, explanations, sources, &keys, threshold);
+        let keys = self::keys(executions, assignments, sources, &looped);
+        let groups = collect(&keys, threshold);
+        let now: BTreeMap<usize, GroupKey> =
+            groups.iter().flat_map(|(key, members)| members.iter().map(|member| (*member, *key))).collect();
+        let is_settled = now == looped;
+        looped = now;
+        if is_settled {
+            break;
+        }
+    }
+    collect(&keys(executions, assignments, sources, &looped), threshold)
+        .into_iter()
+        .map(|(key, members)| Group {
+            key,
+            inside: enclosing(executions, assignments, &looped, key, &members),
+            members,
+        })
+        .filter(|group| !is_walk(executions, assignments, sources, group))
+        .collect()
+}
+
+/// The key of every assigned execution.
+fn keys(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    sources: &Sources,
+    looped: &BTreeMap<usize, GroupKey>,
+) -> BTreeMap<usize, GroupKey> {
+    let mut keys = BTreeMap::new();
+    for (at, assignment) in assignments.iter().enumerate() {
+        let Some(assignment) = assignment else { continue };
+        let shape = executions.all[at].shape;
+        let root = root(executions, sources, looped, &keys, shape, assignment);
+        keys.insert(at, (root, shape, assignment.source));
+    }
+    keys
+}
+
+fn root(
+    executions: &Executions<'_>,
+    sources: &Sources,
+    looped: &BTreeMap<usize, GroupKey>,
+    keys: &BTreeMap<usize, GroupKey>,
+    shape: usize,
+    assignment: &Assignment,
+) -> usize {
+    let parent = executions.results[assignment.result].execution;
+    // A tree walked by one statement is one loop from its root on.
+    if sources.list[assignment.source].shape == shape
+        && let Some((root, ..)) = keys.get(&parent)
+    {
+        return *root;
+    }
+    looped.get(&parent).map_or(assignment.result, |(root, ..)| *root)
+}
+
+fn collect(keys: &BTreeMap<usize, GroupKey>, threshold: usize) -> BTreeMap<GroupKey, Vec<usize>> {
+    let mut groups: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
+    for (at, key) in keys {
+        groups.entry(*key).or_default().push(*at);
+    }
+    groups.retain(|_, members| members.len() >= threshold);
+    groups
+}
+
+/// A stray execution that a large group explains as well belongs to it.
+fn absorb(
+    executions: &Executions<'_>,
+    assignments: &mut Assignments,
+    explanations: &Explanations,
+    sources: &mut Sources,
+    keys: &BTreeMap<usize, GroupKey>,
+    threshold: usize,
+) {
+    let large = collect(keys, threshold);
+    let mut by_child: BTreeMap<usize, Vec<&GroupKey>> = BTreeMap::new();
+    for key in large.keys() {
+        by_child.entry(key.1).or_default().push(key);
+    }
+    for (at, key) in keys {
+        let Some(groups) = by_child.get(&key.1).filter(|_| !large.contains_key(key)) else { continue };
+        let Some(assignment) = assignments[*at] else { continue };
+        let explained = explanations[*at].iter().find(|explained| explained.position == assignment.position);
+        let Some(explained) = explained else { continue };
+        let fitting = explained.by.iter().rev().find(|explanation| {
+            groups.iter().any(|(root, _, source)| {
+                let members = &large[&(*root, key.1, *source)];
+                let span = members.first().zip(members.last());
+                *source == explanation.source
+                    && *root == explanation.result
+                    && span.is_some_and(|(first, last)| (*first..=*last).contains(at))
+            })
+        });
+        if let Some(explanation) = fitting {
+            let affinity = sources.affinity(executions, explanation.source, key.1, assignment.position);
+            // Names that speak for another parent outweigh the neighbours.
+            if affinity + 0.5 >= assignment.affinity {
+                assignments[*at] = Some(Assignment {
+                    position: assignment.position,
+                    source: explanation.source,
+                    result: explanation.result,
+                    in_order: explanation.in_order,
+                    over_capacity: explanation.over_capacity,
+                    affinity,
+                });
+            }
+        }
+    }
+}
+
+/// The group whose member fed most of these members.
+fn enclosing(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    looped: &BTreeMap<usize, GroupKey>,
+    key: GroupKey,
+    members: &[usize],
+) -> Option<GroupKey> {
+    let parents = members.iter().filter_map(|member| assignments[*member]);
+    parents
+        .filter_map(|assignment| looped.get(&executions.results[assignment.result].execution))
+        .find(|enclosing| **enclosing != key)
+        .copied()
+}
+
+/// One row leads to the next by the same statement: a list being followed, not
+/// rows being asked for one by one.
+fn is_walk(executions: &Executions<'_>, assignments: &Assignments, sources: &Sources, group: &Group) -> bool {
+    sources.list[group.key.2].shape == group.key.1 && most_per_parent(assignments, group) < 2
+        || is_constant_of_one_row(executions, assignments, sources, group)
+}
+
+/// The same value again and again out of a single row is a redundant query.
+fn is_constant_of_one_row(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    sources: &Sources,
+    group: &Group,
+) -> bool {
+    let column = sources.list[group.key.2].column;
+    let mut fed = BTreeMap::<(usize, ValueHash), u32>::new();
+    for member in &group.members {
+        let Some(assignment) = assignments[*member] else { continue };
+        if let Some(value) = executions.single(*member, assignment.position) {
+            *fed.entry((assignment.result, value)).or_default() += 1;
+        }
+    }
+    let distinct: HashSet<ValueHash> = fed.keys().map(|(_, value)| *value).collect();
+    if distinct.len() > 1 {
+        return false;
+    }
+    fed.iter().all(|((result, value), children)| {
+        let rows = executions.results[*result].columns[column].iter().filter(|other| *other == value).count();
+        *children as usize > rows.max(1) * 2
+    })
+}
+
+/// Most members that one result set feeds.
+pub(super) fn most_per_parent(assignments: &Assignments, group: &Group) -> u64 {
+    per_parent(assignments, group).values().copied().max().unwrap_or(0)
+}
+
+/// Members by the result set that feeds them.
+pub(super) fn per_parent(assignments: &Assignments, group: &Group) -> BTreeMap<usize, u64> {
+    let mut counts = BTreeMap::new();
+    for member in &group.members {
+        if let Some(assignment) = assignments[*member] {
+            *counts.entry(assignment.result).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Connections that the members ran on.
+pub(super) fn connections(executions: &Executions<'_>, group: &Group) -> usize {
+    group
+        .members
+        .iter()
+        .map(|member| executions.all[*member].record.connection)
+        .collect::<BTreeSet<_>>()
+        .len()
+}

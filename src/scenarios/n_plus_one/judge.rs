@@ -1,0 +1,127 @@
+//! Whether a group is a loop, and how sure that is.
+
+use super::affinity::is_key_like;
+use super::assign::Assignments;
+use super::executions::Executions;
+use super::group::{Group, connections, per_parent};
+use super::sources::Sources;
+use crate::model::evidence::n_plus_one::Certainty;
+use crate::trace::ValueHash;
+use std::collections::HashSet;
+
+/// What the members of a group show together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Signs {
+    /// Different values asked for.
+    pub(super) distinct: usize,
+    /// Share of the shape's executions in the group's span that belong to a group of this source.
+    pub(super) explained: f64,
+    /// Share of members in the order of the rows.
+    pub(super) in_order: f64,
+    /// Share of the parents' different values that were asked for.
+    pub(super) coverage: f64,
+    /// Mean fit of the names, -1 to 2.
+    pub(super) affinity: f64,
+    /// Rows of the parents per different value.
+    pub(super) rows_per_value: f64,
+    /// Every value was asked for once per parent.
+    pub(super) is_deduplicated: bool,
+    /// Children ran on several connections, so their order says nothing.
+    pub(super) is_parallel: bool,
+    /// The compared column or its source reads like a key.
+    pub(super) is_key: bool,
+}
+
+/// What becomes of a group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Judgement {
+    /// A loop.
+    Loop(Certainty),
+    /// Equal values, but more likely by chance: the real parent is not on the wire.
+    Chance,
+    /// A fixed set of questions.
+    FixedSet,
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Gathers the signs of a group.
+pub(super) fn signs(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    sources: &mut Sources,
+    group: &Group,
+) -> Signs {
+    let (_, shape, source) = group.key;
+    let column = sources.list[source].column;
+    let assigned: Vec<_> =
+        group.members.iter().filter_map(|at| assignments[*at].map(|found| (*at, found))).collect();
+    let values: HashSet<ValueHash> =
+        assigned.iter().filter_map(|(at, found)| executions.single(*at, found.position)).collect();
+    let per_result: HashSet<(usize, ValueHash)> = assigned
+        .iter()
+        .filter_map(|(at, found)| executions.single(*at, found.position).map(|value| (found.result, value)))
+        .collect();
+    let (mut available, mut rows) = (0, 0);
+    for result in per_parent(assignments, group).keys() {
+        available += sources.distinct(executions, *result, column);
+        rows += executions.results[*result].columns[column].iter().filter(|value| !value.is_null()).count();
+    }
+    let span = group.members.first().copied().unwrap_or(0)..=group.members.last().copied().unwrap_or(0);
+    let scope = assigned.first().and_then(|(at, _)| executions.all[*at].record.scope.as_ref());
+    let in_span = executions.shapes[shape]
+        .candidates
+        .iter()
+        .filter(|at| span.contains(at) && executions.all[**at].record.scope.as_ref() == scope);
+    let (mut seen, mut explained) = (0, 0);
+    for at in in_span {
+        seen += 1;
+        explained += usize::from(assignments[*at].is_some_and(|other| other.source == source));
+    }
+    let position = assigned.first().map_or(0, |(_, found)| found.position);
+    let placeholder = executions.shapes[shape].reading.placeholders.get(position);
+    let compared = placeholder.and_then(|placeholder| placeholder.column.as_ref());
+    let source_name = &sources.list[source].name;
+    Signs {
+        distinct: values.len(),
+        explained: share(explained, seen),
+        in_order: share(assigned.iter().filter(|(_, found)| found.in_order).count(), assigned.len()),
+        coverage: share(per_result.len(), available).min(1.0),
+        affinity: assigned.iter().map(|(_, found)| found.affinity).sum::<f64>()
+            / assigned.len().max(1) as f64,
+        rows_per_value: share(rows, available),
+        is_deduplicated: per_result.len() == assigned.len(),
+        is_parallel: connections(executions, group) > 1,
+        is_key: compared.is_none_or(|column| is_key_like(&column.column))
+            || is_key_like(source_name.source_name.as_deref().unwrap_or(&source_name.name)),
+    }
+}
+
+/// Judges by the signs.
+pub(super) fn judge(signs: &Signs) -> Judgement {
+    let is_ordered = signs.in_order >= 0.8 && (!signs.is_parallel || signs.in_order >= 0.95);
+    let is_covering = signs.coverage >= 0.9;
+    if signs.explained < 0.6 {
+        return Judgement::Chance;
+    }
+    // The few values of a column such as a status, each asked for once and not
+    // in the order of the rows: a list that the code holds, not the rows.
+    let is_low_cardinality = signs.rows_per_value >= 2.0 && signs.is_deduplicated;
+    if is_low_cardinality && !signs.is_key && !is_ordered && !signs.is_parallel {
+        return Judgement::FixedSet;
+    }
+    if signs.affinity <= -0.5 {
+        // Names speak against it and small numbers coincide.
+        return Judgement::Chance;
+    }
+    let agreeing = u8::from(is_ordered) + u8::from(is_covering) + u8::from(signs.affinity >= 0.5);
+    match agreeing {
+        3 => Judgement::Loop(Certainty::Strong),
+        2 => Judgement::Loop(if signs.affinity >= 1.0 { Certainty::Strong } else { Certainty::Likely }),
+        1 if signs.affinity >= 0.5 => Judgement::Loop(Certainty::Likely),
+        1 => Judgement::Loop(Certainty::Possible),
+        _ => Judgement::Chance,
+    }
+}

@@ -1,0 +1,147 @@
+//! Which result columns held which value, most recent first.
+//!
+//! Bounded per value: the last [`RESULTS_PER_SOURCE`] result sets of each of at
+//! most [`SOURCES_PER_VALUE`] columns. Older ones can no longer be told apart
+//! from chance anyhow.
+
+use super::affinity::{Affinity, ResultColumn, affinity};
+use super::executions::Executions;
+use crate::trace::ValueHash;
+use std::collections::HashMap;
+
+const RESULTS_PER_SOURCE: usize = 16;
+const SOURCES_PER_VALUE: usize = 64;
+
+/// A column of a shape's result.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) shape: usize,
+    pub(super) column: usize,
+    pub(super) name: ResultColumn,
+}
+
+/// How a value stands in one column of one result set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// The first row that holds it.
+    pub(super) first_row: usize,
+    /// How many rows hold it.
+    pub(super) rows: u32,
+}
+
+/// All result columns, by the values they held.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    pub(super) list: Vec<Source>,
+    by_column: HashMap<(usize, usize), usize>,
+    by_value: HashMap<ValueHash, Vec<(usize, Vec<usize>)>>,
+    standings: HashMap<(usize, usize), HashMap<ValueHash, Standing>>,
+    affinities: HashMap<(usize, usize, usize), Affinity>,
+}
+
+impl Sources {
+    /// Takes in what one execution returned.
+    pub(super) fn insert(&mut self, executions: &Executions<'_>, execution: usize) {
+        let Some(result) = executions.all[execution].result else {
+            return;
+        };
+        let record = executions.all[execution].record;
+        let shape = executions.results[result].shape;
+        for (column, values) in record.values.iter().enumerate() {
+            let source = *self.by_column.entry((shape, column)).or_insert_with(|| {
+                self.list.push(Source { shape, column, name: executions.result_column(execution, column) });
+                self.list.len() - 1
+            });
+            let mut previous = ValueHash::NULL;
+            for value in &values.hashes {
+                // A value in a row of equal ones is in already.
+                if value.is_null() || *value == previous || is_echo(executions, execution, *value) {
+                    continue;
+                }
+                previous = *value;
+                remember(self.by_value.entry(*value).or_default(), source, result);
+            }
+        }
+    }
+
+    /// The columns that held a value, with their result sets, oldest first.
+    pub(super) fn of(&self, value: ValueHash) -> &[(usize, Vec<usize>)] {
+        self.by_value.get(&value).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a value stands in a column of a result set.
+    pub(super) fn standing(
+        &mut self,
+        executions: &Executions<'_>,
+        result: usize,
+        column: usize,
+        value: ValueHash,
+    ) -> Option<Standing> {
+        self.column(executions, result, column).get(&value).copied()
+    }
+
+    /// Different values in a column of a result set, NULL aside.
+    pub(super) fn distinct(&mut self, executions: &Executions<'_>, result: usize, column: usize) -> usize {
+        self.column(executions, result, column).len()
+    }
+
+    fn column(
+        &mut self,
+        executions: &Executions<'_>,
+        result: usize,
+        column: usize,
+    ) -> &HashMap<ValueHash, Standing> {
+        self.standings.entry((result, column)).or_insert_with(|| {
+            let mut standings: HashMap<ValueHash, Standing> = HashMap::new();
+            for (row, value) in executions.results[result].columns[column].iter().enumerate() {
+                if !value.is_null() {
+                    let standing = standings.entry(*value).or_insert(Standing { first_row: row, rows: 0 });
+                    standing.rows += 1;
+                }
+            }
+            standings
+        })
+    }
+
+    /// How well a source's name fits a placeholder of a child shape.
+    pub(super) fn affinity(
+        &mut self,
+        executions: &Executions<'_>,
+        source: usize,
+        child: usize,
+        position: usize,
+    ) -> Affinity {
+        let list = &self.list;
+        *self.affinities.entry((source, child, position)).or_insert_with(|| {
+            let reading = &executions.shapes[child].reading;
+            let column = reading.placeholders.get(position).and_then(|p| p.column.as_ref());
+            affinity(&list[source].name, column, &reading.tables)
+        })
+    }
+}
+
+fn remember(known: &mut Vec<(usize, Vec<usize>)>, source: usize, result: usize) {
+    if let Some((_, results)) = known.iter_mut().find(|(other, _)| *other == source) {
+        if results.last() == Some(&result) {
+            return;
+        }
+        if results.len() == RESULTS_PER_SOURCE {
+            results.remove(0);
+        }
+        results.push(result);
+        return;
+    }
+    if known.len() == SOURCES_PER_VALUE {
+        known.remove(0);
+    }
+    known.push((source, vec![result]));
+}
+
+/// A row looked up by a value returns that value: it did not come from there.
+/// Of several rows it may be the loop's own key (the orders of one user, then
+/// the user of each order), so only single rows count as echoes.
+fn is_echo(executions: &Executions<'_>, execution: usize, value: ValueHash) -> bool {
+    let record = executions.all[execution].record;
+    record.rows == 1
+        && (0..record.arguments.len()).any(|position| executions.single(execution, position) == Some(value))
+}
