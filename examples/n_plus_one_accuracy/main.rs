@@ -1,0 +1,18 @@
+//! Prints how accurate the N+1 detector is on the labelled set:
+//! `cargo run --example n_plus_one_accuracy`.
+#![expect(clippy::print_stdout, reason = "printing is what this example is for")]
+
+mod set;
+
+fn main() {
+    for (name, scenarios) in [("known", set::known()), ("held out", set::held_out())] {
+        let score = set::score(&scenarios);
+        println!("{name}");
+        for (label, value) in score.rows() {
+            println!("  {label:<26} {value}");
+        }
+        for wrong in &score.wrong {
+            println!("  wrong: {wrong}");
+        }
+    }
+}

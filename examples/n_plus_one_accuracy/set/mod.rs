@@ -1,0 +1,49 @@
+//! The labelled set: what is a loop, with N and parent, and what is none.
+
+#[macro_use]
+mod app;
+mod clean;
+mod held_out;
+mod loops;
+mod score;
+
+pub use score::{Score, score};
+
+use plimsoll::trace::Trace;
+
+/// What a person says about a trace.
+pub enum Label {
+    /// These loops: a piece of the parent's text, a piece of the child's, N.
+    Loops(Vec<(&'static str, &'static str, u64)>),
+    /// No loop, but this kind of repetition, so many times.
+    Repeat(&'static str, u64),
+    /// Row by row writes or nothing at all, but nothing that fails or warns.
+    Clean,
+}
+
+/// A labelled trace.
+pub struct Labelled {
+    pub name: &'static str,
+    pub trace: Trace,
+    pub label: Label,
+}
+
+fn labelled(name: &'static str, app: app::App, label: Label) -> Labelled {
+    Labelled { name, trace: app.trace, label }
+}
+
+fn looped(name: &'static str, app: app::App, loops: &[(&'static str, &'static str, u64)]) -> Labelled {
+    labelled(name, app, Label::Loops(loops.to_vec()))
+}
+
+/// The set that the detector was built with.
+pub fn known() -> Vec<Labelled> {
+    let mut set = loops::set();
+    set.extend(clean::set());
+    set
+}
+
+/// Written before the detector first ran, and looked at only afterwards.
+pub fn held_out() -> Vec<Labelled> {
+    held_out::set()
+}
