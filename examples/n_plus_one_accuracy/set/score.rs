@@ -58,8 +58,12 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
             score.labelled_loops += 1;
             let fits =
                 |group: &plimsoll::model::evidence::n_plus_one::LoopGroup| group.child.text.contains(child);
-            let exact = left.iter().position(|group| fits(group) && group.executions == *n);
-            let Some(at) = exact.or_else(|| left.iter().position(|group| fits(group))) else {
+            let comes_from =
+                |group: &plimsoll::model::evidence::n_plus_one::LoopGroup| group.parent.text.contains(parent);
+            let exact =
+                left.iter().position(|group| fits(group) && comes_from(group) && group.executions == *n);
+            let close = || left.iter().position(|group| fits(group) && group.executions == *n);
+            let Some(at) = exact.or_else(close).or_else(|| left.iter().position(|group| fits(group))) else {
                 wrong(format!("missed {n} x {child}"));
                 continue;
             };
@@ -70,7 +74,7 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
             } else {
                 wrong(format!("N is {} instead of {n}: {child}", group.executions));
             }
-            if group.parent.text.contains(parent) {
+            if comes_from(group) {
                 score.right_parent += 1;
             } else {
                 wrong(format!("parent is {} instead of {parent}", group.parent.text));

@@ -30,6 +30,13 @@ const OWN_KEYS: &[&str] = &["id", "uuid", "guid", "pk", "key", "_id", "oid"];
 /// Endings that mean "the key of another table".
 const KEY_ENDINGS: &[&str] = &["_id", "_uuid", "_guid", "_pk", "_fk", "_key", "_ref", "_no", "_code"];
 
+/// Words of columns that hold amounts, which coincide with keys.
+const MEASURES: &[&str] = &[
+    "count", "total", "sum", "quantity", "amount", "price", "age", "position", "rank", "level", "version",
+    "year", "month", "day", "priority", "size", "length", "score", "stock", "min", "max", "avg", "status",
+    "state", "type", "rows", "weight", "width", "height", "balance", "offset", "page",
+];
+
 /// What a column is about.
 struct Concept {
     /// Singular, lower case, words joined by underscores; empty where unknown.
@@ -97,11 +104,16 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
     if from.is_own_key && to.is_own_key || from.is_foreign_key && to.is_foreign_key {
         return -1.0;
     }
-    if from.is_own_key && to.is_foreign_key { -0.25 } else { -0.75 }
+    // `owner → users.id` is a key under a plain name, `quantity → users.id` is not.
+    let is_plain_key =
+        to.is_own_key && !MEASURES.iter().any(|word| from.subject.split('_').any(|w| w == *word));
+    if from.is_own_key && to.is_foreign_key || is_plain_key { -0.25 } else { -0.75 }
 }
 
 fn concept(column: &str, table: Option<&str>) -> Concept {
+    // `order_ids` holds keys of orders as well.
     let name = snake_case(column);
+    let name = name.strip_suffix("_ids").map_or(name.clone(), |stem| format!("{stem}_id"));
     let table = table.map(|table| singular(&snake_case(table))).unwrap_or_default();
     if OWN_KEYS.contains(&name.as_str()) {
         return Concept { subject: table, is_own_key: true, is_foreign_key: false };

@@ -6,7 +6,7 @@
 //! by names, and by how recent its result set is.
 
 use super::executions::Executions;
-use super::explain::{Explained, Explanation, Explanations};
+use super::explain::{Explained, Explanation, Explanations, Preference};
 use super::sources::Sources;
 use crate::trace::ValueHash;
 use std::collections::{BTreeMap, HashSet};
@@ -35,24 +35,28 @@ pub(super) fn assign(
     shape: usize,
     explanations: &Explanations,
     sources: &mut Sources,
+    preference: Preference,
     assignments: &mut Assignments,
 ) {
     let candidates = &executions.shapes[shape].candidates;
     let Some(position) = deciding_position(executions, shape, explanations, sources) else {
         return;
     };
-    for stream in streams(executions, candidates) {
+    for stream in streams(executions, candidates, preference) {
         for at in 0..stream.len() {
             assignments[stream[at]] = best(executions, &stream, at, position, explanations, sources);
         }
     }
 }
 
-/// Executions apart by the scope that the application named.
-fn streams(executions: &Executions<'_>, candidates: &[usize]) -> Vec<Vec<usize>> {
-    let mut streams: BTreeMap<Option<Arc<str>>, Vec<usize>> = BTreeMap::new();
+/// Executions apart by the scope that the application named, and by
+/// connection where each worker is taken to have its own.
+fn streams(executions: &Executions<'_>, candidates: &[usize], preference: Preference) -> Vec<Vec<usize>> {
+    let mut streams: BTreeMap<(Option<Arc<str>>, u64), Vec<usize>> = BTreeMap::new();
     for at in candidates {
-        streams.entry(executions.all[*at].record.scope.clone()).or_default().push(*at);
+        let record = executions.all[*at].record;
+        let connection = if preference == Preference::Connection { record.connection } else { 0 };
+        streams.entry((record.scope.clone(), connection)).or_default().push(*at);
     }
     streams.into_values().collect()
 }
@@ -101,12 +105,13 @@ fn best(
         let affinity = sources.affinity(executions, choice.source, shape, position);
         let agreement = agreement(executions, stream, at, position, explanations, choice);
         let recency = if choice.result == latest { 1.0 } else { 0.0 };
-        let score = 1.5 * affinity + 3.0 * agreement.explained + 3.0 * agreement.in_order + recency;
+        let echo = if choice.is_echo { 1.5 } else { 0.0 };
+        let score = 1.5 * affinity + 3.0 * agreement.explained + 3.0 * agreement.in_order + recency - echo;
         let is_better = best.as_ref().is_none_or(|(other, known)| {
             score > *other + 1e-9 || (score - other).abs() <= 1e-9 && choice.result > known.result
         });
         if is_better {
-            let Explanation { source, result, in_order, over_capacity } = *choice;
+            let Explanation { source, result, in_order, over_capacity, .. } = *choice;
             best = Some((score, Assignment { position, source, result, in_order, over_capacity, affinity }));
         }
     }

@@ -58,22 +58,25 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let mut loops: Vec<(GroupKey, LoopGroup)> = Vec::new();
     let mut explained: BTreeSet<usize> = BTreeSet::new();
     let scope_times = scope_times(&executions);
-    for pass in &mut found.passes {
-        for group in &pass.groups {
-            let signs = signs(&executions, &pass.assignments, &mut pass.sources, group);
-            match judge(&signs) {
-                Judgement::Loop(certainty) => {
-                    explained.extend(&group.members);
-                    let described = pass.describe(&executions, group, &signs, certainty, &scope_times);
-                    loops.push((group.key, described));
-                }
-                Judgement::FixedSet => explained.extend(&group.members),
-                Judgement::Chance => {}
+    let Pass { groups, assignments, sources, .. } = &mut found;
+    let grouped: BTreeSet<usize> = groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+    let judged: Vec<(Signs, Judgement)> = groups
+        .iter()
+        .map(|group| signs(&executions, assignments, sources, group, &grouped))
+        .map(|signs| (signs.clone(), judge(&signs)))
+        .collect();
+    for (group, (signs, judgement)) in found.groups.iter().zip(&judged) {
+        match judgement {
+            Judgement::Loop(certainty) => {
+                explained.extend(&group.members);
+                loops.push((group.key, found.describe(&executions, group, signs, *certainty, &scope_times)));
             }
+            Judgement::FixedSet => explained.extend(&group.members),
+            Judgement::Chance => {}
         }
-        // A child of a single parent each is a chain, not a repetition of its own.
-        explained.extend(pass.single_children(&executions));
     }
+    // A child of a single parent each is a chain, not a repetition of its own.
+    explained.extend(found.single_children(&executions, &grouped));
     loops.sort_by(|(_, left), (_, right)| {
         right
             .executions
@@ -96,7 +99,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     Detection { loops, repeats, scopes: executions.scopes.clone(), shapes: executions.shapes.len() as u64 }
 }
 
-/// One run of explaining, assigning and grouping; per child shape the better of two counts.
+/// One run of explaining, assigning and grouping.
 struct Pass {
     explanations: Explanations,
     assignments: Assignments,
@@ -104,30 +107,25 @@ struct Pass {
     groups: Vec<Group>,
 }
 
-struct Found {
-    passes: Vec<Pass>,
-}
-
-fn run(executions: &Executions<'_>, preference: Preference, threshold: usize) -> Found {
+fn run(executions: &Executions<'_>, preference: Preference, threshold: usize) -> Pass {
     let (explanations, mut sources) = explain(executions, preference);
     let mut assignments: Assignments = vec![None; executions.all.len()];
     for shape in 0..executions.shapes.len() {
-        assign(executions, shape, &explanations, &mut sources, &mut assignments);
+        assign(executions, shape, &explanations, &mut sources, preference, &mut assignments);
     }
     let groups = group(executions, &mut assignments, &explanations, &mut sources, threshold);
-    Found { passes: vec![Pass { explanations, assignments, sources, groups }] }
+    Pass { explanations, assignments, sources, groups }
 }
 
-impl Found {
+impl Pass {
     /// Keeps, of two ways to tell workers apart, the one in which fewer children
     /// exceed the rows of their parent; the first where they are even.
     fn take_better(&mut self, other: Self, executions: &Executions<'_>) {
         let excess = |found: &Self| -> usize {
-            let assignments = &found.passes[0].assignments;
-            assignments.iter().flatten().filter(|assignment| assignment.over_capacity).count()
+            found.assignments.iter().flatten().filter(|assignment| assignment.over_capacity).count()
         };
         let spread = |found: &Self| -> usize {
-            found.passes[0].groups.iter().filter(|group| connections(executions, group) > 1).count()
+            found.groups.iter().filter(|group| connections(executions, group) > 1).count()
         };
         if excess(&other) < excess(self) && spread(self) + spread(&other) > 0 {
             *self = other;
@@ -135,15 +133,11 @@ impl Found {
     }
 
     fn enclosing(&self, key: GroupKey) -> Option<GroupKey> {
-        self.passes.iter().flat_map(|pass| &pass.groups).find(|group| group.key == key)?.inside
+        self.groups.iter().find(|group| group.key == key)?.inside
     }
-}
 
-impl Pass {
     /// Candidates whose value another statement's single row told, once.
-    fn single_children(&self, executions: &Executions<'_>) -> Vec<usize> {
-        let grouped: BTreeSet<usize> =
-            self.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+    fn single_children(&self, executions: &Executions<'_>, grouped: &BTreeSet<usize>) -> Vec<usize> {
         (0..executions.all.len())
             .filter(|at| {
                 !grouped.contains(at)

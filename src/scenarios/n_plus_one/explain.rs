@@ -27,6 +27,8 @@ pub(super) struct Explanation {
     pub(super) in_order: bool,
     /// More children than rows for this value.
     pub(super) over_capacity: bool,
+    /// The parent was asked for this very value, so it only passed it on.
+    pub(super) is_echo: bool,
 }
 
 /// The explanations of one placeholder of one execution.
@@ -206,7 +208,10 @@ impl Explainer<'_, '_> {
         *used += 1;
         let in_order =
             progress.step(&self.executions.results[result].columns[column], value, standing.first_row);
-        Some(Explanation { source, result, in_order, over_capacity })
+        let parent = self.executions.results[result].execution;
+        let placeholders = self.executions.all[parent].record.arguments.len();
+        let is_echo = (0..placeholders).any(|at| self.executions.single(parent, at) == Some(value));
+        Some(Explanation { source, result, in_order, over_capacity, is_echo })
     }
 }
 

@@ -65,32 +65,20 @@ fn keys(
     sources: &Sources,
     looped: &BTreeMap<usize, GroupKey>,
 ) -> BTreeMap<usize, GroupKey> {
-    let mut keys = BTreeMap::new();
+    let mut keys: BTreeMap<usize, GroupKey> = BTreeMap::new();
     for (at, assignment) in assignments.iter().enumerate() {
         let Some(assignment) = assignment else { continue };
         let shape = executions.all[at].shape;
-        let root = root(executions, sources, looped, &keys, shape, assignment);
-        keys.insert(at, (root, shape, assignment.source));
+        let parent = executions.results[assignment.result].execution;
+        // A tree walked by one statement is one loop from its root on.
+        let of_parent = keys.get(&parent).filter(|_| sources.list[assignment.source].shape == shape);
+        let key = of_parent.copied().unwrap_or_else(|| {
+            let root = looped.get(&parent).map_or(assignment.result, |(root, ..)| *root);
+            (root, shape, assignment.source)
+        });
+        keys.insert(at, key);
     }
     keys
-}
-
-fn root(
-    executions: &Executions<'_>,
-    sources: &Sources,
-    looped: &BTreeMap<usize, GroupKey>,
-    keys: &BTreeMap<usize, GroupKey>,
-    shape: usize,
-    assignment: &Assignment,
-) -> usize {
-    let parent = executions.results[assignment.result].execution;
-    // A tree walked by one statement is one loop from its root on.
-    if sources.list[assignment.source].shape == shape
-        && let Some((root, ..)) = keys.get(&parent)
-    {
-        return *root;
-    }
-    looped.get(&parent).map_or(assignment.result, |(root, ..)| *root)
 }
 
 fn collect(keys: &BTreeMap<usize, GroupKey>, threshold: usize) -> BTreeMap<GroupKey, Vec<usize>> {
@@ -165,7 +153,9 @@ fn enclosing(
 /// One row leads to the next by the same statement: a list being followed, not
 /// rows being asked for one by one.
 fn is_walk(executions: &Executions<'_>, assignments: &Assignments, sources: &Sources, group: &Group) -> bool {
-    sources.list[group.key.2].shape == group.key.1 && most_per_parent(assignments, group) < 2
+    let own = group.members.iter().filter_map(|member| assignments[*member]);
+    let own = own.filter(|assignment| sources.list[assignment.source].shape == group.key.1).count();
+    own * 2 >= group.members.len() && most_per_parent(assignments, group) < 2
         || is_constant_of_one_row(executions, assignments, sources, group)
 }
 
@@ -176,20 +166,21 @@ fn is_constant_of_one_row(
     sources: &Sources,
     group: &Group,
 ) -> bool {
-    let column = sources.list[group.key.2].column;
-    let mut fed = BTreeMap::<(usize, ValueHash), u32>::new();
+    let mut fed = BTreeMap::<(usize, usize, ValueHash), u32>::new();
     for member in &group.members {
         let Some(assignment) = assignments[*member] else { continue };
         if let Some(value) = executions.single(*member, assignment.position) {
-            *fed.entry((assignment.result, value)).or_default() += 1;
+            let column = sources.list[assignment.source].column;
+            *fed.entry((assignment.result, column, value)).or_default() += 1;
         }
     }
-    let distinct: HashSet<ValueHash> = fed.keys().map(|(_, value)| *value).collect();
+    let distinct: HashSet<ValueHash> = fed.keys().map(|(.., value)| *value).collect();
     if distinct.len() > 1 {
         return false;
     }
-    fed.iter().all(|((result, value), children)| {
-        let rows = executions.results[*result].columns[column].iter().filter(|other| *other == value).count();
+    fed.iter().all(|((result, column, value), children)| {
+        let rows =
+            executions.results[*result].columns[*column].iter().filter(|other| *other == value).count();
         *children as usize > rows.max(1) * 2
     })
 }

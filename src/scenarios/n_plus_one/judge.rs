@@ -1,13 +1,13 @@
 //! Whether a group is a loop, and how sure that is.
 
 use super::affinity::is_key_like;
-use super::assign::Assignments;
+use super::assign::{Assignment, Assignments};
 use super::executions::Executions;
-use super::group::{Group, connections, per_parent};
+use super::group::{Group, connections};
 use super::sources::Sources;
 use crate::model::evidence::n_plus_one::Certainty;
 use crate::trace::ValueHash;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What the members of a group show together.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,9 +53,9 @@ pub(super) fn signs(
     assignments: &Assignments,
     sources: &mut Sources,
     group: &Group,
+    grouped: &BTreeSet<usize>,
 ) -> Signs {
     let (_, shape, source) = group.key;
-    let column = sources.list[source].column;
     let assigned: Vec<_> =
         group.members.iter().filter_map(|at| assignments[*at].map(|found| (*at, found))).collect();
     let values: HashSet<ValueHash> =
@@ -64,11 +64,19 @@ pub(super) fn signs(
         .iter()
         .filter_map(|(at, found)| executions.single(*at, found.position).map(|value| (found.result, value)))
         .collect();
+    let parents: BTreeSet<(usize, usize)> =
+        assigned.iter().map(|(_, found)| (found.result, sources.list[found.source].column)).collect();
     let (mut available, mut rows) = (0, 0);
-    for result in per_parent(assignments, group).keys() {
-        available += sources.distinct(executions, *result, column);
-        rows += executions.results[*result].columns[column].iter().filter(|value| !value.is_null()).count();
+    for (result, column) in parents {
+        available += sources.distinct(executions, result, column);
+        rows += executions.results[result].columns[column].iter().filter(|value| !value.is_null()).count();
     }
+    let is_deduplicated = per_result.len() == assigned.len();
+    let in_order = if is_deduplicated {
+        in_order_of_appearance(executions, &assigned, sources)
+    } else {
+        assigned.iter().filter(|(_, found)| found.in_order).count()
+    };
     let span = group.members.first().copied().unwrap_or(0)..=group.members.last().copied().unwrap_or(0);
     let scope = assigned.first().and_then(|(at, _)| executions.all[*at].record.scope.as_ref());
     let in_span = executions.shapes[shape]
@@ -77,8 +85,14 @@ pub(super) fn signs(
         .filter(|at| span.contains(at) && executions.all[**at].record.scope.as_ref() == scope);
     let (mut seen, mut explained) = (0, 0);
     for at in in_span {
+        let is_own = group.members.binary_search(at).is_ok();
+        // What another parent explains says nothing against this one.
+        if grouped.contains(at) && !is_own {
+            continue;
+        }
         seen += 1;
-        explained += usize::from(assignments[*at].is_some_and(|other| other.source == source));
+        let is_fed = assignments[*at].is_some_and(|other| other.source == source);
+        explained += usize::from(is_fed || is_own);
     }
     let position = assigned.first().map_or(0, |(_, found)| found.position);
     let placeholder = executions.shapes[shape].reading.placeholders.get(position);
@@ -87,16 +101,36 @@ pub(super) fn signs(
     Signs {
         distinct: values.len(),
         explained: share(explained, seen),
-        in_order: share(assigned.iter().filter(|(_, found)| found.in_order).count(), assigned.len()),
+        in_order: share(in_order, assigned.len()),
         coverage: share(per_result.len(), available).min(1.0),
         affinity: assigned.iter().map(|(_, found)| found.affinity).sum::<f64>()
             / assigned.len().max(1) as f64,
         rows_per_value: share(rows, available),
-        is_deduplicated: per_result.len() == assigned.len(),
+        is_deduplicated,
         is_parallel: connections(executions, group) > 1,
         is_key: compared.is_none_or(|column| is_key_like(&column.column))
             || is_key_like(source_name.source_name.as_deref().unwrap_or(&source_name.name)),
     }
+}
+
+/// Members whose value first appears behind that of the member before: where
+/// every value is asked for once, rows in which it comes up again say nothing.
+fn in_order_of_appearance(
+    executions: &Executions<'_>,
+    assigned: &[(usize, Assignment)],
+    sources: &mut Sources,
+) -> usize {
+    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut count = 0;
+    for (at, found) in assigned {
+        let column = sources.list[found.source].column;
+        let value = executions.single(*at, found.position).unwrap_or(ValueHash::NULL);
+        let row = sources
+            .standing(executions, found.result, column, value)
+            .map_or(0, |standing| standing.first_row);
+        count += usize::from(last.insert(found.result, row).is_none_or(|before| before < row));
+    }
+    count
 }
 
 /// Judges by the signs.

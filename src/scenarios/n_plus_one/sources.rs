@@ -6,6 +6,7 @@
 
 use super::affinity::{Affinity, ResultColumn, affinity};
 use super::executions::Executions;
+use super::reading::Role;
 use crate::trace::ValueHash;
 use std::collections::HashMap;
 
@@ -114,7 +115,9 @@ impl Sources {
         let list = &self.list;
         *self.affinities.entry((source, child, position)).or_insert_with(|| {
             let reading = &executions.shapes[child].reading;
-            let column = reading.placeholders.get(position).and_then(|p| p.column.as_ref());
+            // A function's name says nothing about its argument.
+            let compared = reading.placeholders.get(position).filter(|found| found.role != Role::Call);
+            let column = compared.and_then(|found| found.column.as_ref());
             affinity(&list[source].name, column, &reading.tables)
         })
     }
