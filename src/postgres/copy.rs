@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::account::Account;
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -10,6 +11,16 @@ use std::path::Path;
 /// is not there yet. Directories are private; the file system shares blocks
 /// where it can.
 pub(super) fn copy_tree(from: &Path, to: &Path, account: &Account) -> Result<(), Error> {
+    copy_selected(from, to, account, &|_, _| true)
+}
+
+/// The same without what `is_wanted` (directory, name) leaves out.
+pub(super) fn copy_selected(
+    from: &Path,
+    to: &Path,
+    account: &Account,
+    is_wanted: &dyn Fn(&Path, &OsStr) -> bool,
+) -> Result<(), Error> {
     let fail = |action, path: &Path| {
         let path = path.to_owned();
         move |source| Error::File { action, path, source }
@@ -20,8 +31,11 @@ pub(super) fn copy_tree(from: &Path, to: &Path, account: &Account) -> Result<(),
         let entry = entry.map_err(fail("read", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type().map_err(fail("read", &source))?;
+        if !is_wanted(from, &entry.file_name()) {
+            continue;
+        }
         if kind.is_dir() {
-            copy_tree(&source, &target, account)?;
+            copy_selected(&source, &target, account, is_wanted)?;
             continue;
         }
         if kind.is_symlink() {

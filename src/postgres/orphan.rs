@@ -1,4 +1,5 @@
-//! Stopping a server whose owner and guard are both gone.
+//! Signals to a server by its data directory: one whose owner and guard are both
+//! gone, or our own when its data is to be kept.
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::path::Path;
@@ -21,6 +22,13 @@ pub(super) fn stop(data: &Path) {
         std::thread::sleep(ROUND);
     }
     let _ = kill_process(pid, Signal::KILL);
+}
+
+/// Asks the server of `data` to disconnect everybody and to shut down cleanly.
+pub(super) fn request_fast_shutdown(data: &Path) {
+    if let Some(pid) = postmaster_of(data) {
+        let _ = kill_process(pid, Signal::INT);
+    }
 }
 
 fn postmaster_of(data: &Path) -> Option<Pid> {

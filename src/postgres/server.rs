@@ -4,9 +4,8 @@ use super::account::Account;
 use super::directory::{PrivateDirectory, random_letters, sweep};
 use super::guard::Guard;
 use super::programs::Programs;
-use super::{Error, cluster, settings};
+use super::{Error, cluster, orphan, settings, snapshot};
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -25,6 +24,9 @@ pub struct ThrowawayOptions {
     /// True gives up `fsync`, `synchronous_commit` and `full_page_writes`: every
     /// report then says so.
     pub without_durability: bool,
+    /// Stands for what the server will hold: a start with the same content finds what an
+    /// earlier run kept of it. None: nothing is kept.
+    pub snapshot: Option<String>,
     /// Further settings, such as `("shared_buffers", "1GB")`.
     pub settings: Vec<(String, String)>,
 }
@@ -34,6 +36,8 @@ const PORT_ATTEMPTS: u32 = 10;
 /// A server that is not ready after this many pauses is given up (two minutes:
 /// a first start on a slow disk takes seconds).
 const READY_ATTEMPTS: u32 = 24_000;
+/// A clean shutdown writes a checkpoint: up to a minute.
+const SHUTDOWN_ATTEMPTS: u32 = 12_000;
 const READY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A running server of ours.
@@ -45,7 +49,19 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// Of the superuser `postgres`, for loopback connections.
     pub(super) password: String,
+    programs: Programs,
+    account: Account,
+    snapshot: Option<PathBuf>,
     guard: Mutex<Option<Guard>>,
+}
+
+/// What a start works with.
+struct Start<'a> {
+    options: &'a ThrowawayOptions,
+    programs: Programs,
+    account: Account,
+    scratch: PathBuf,
+    snapshot: Option<PathBuf>,
 }
 
 impl Server {
@@ -55,32 +71,10 @@ impl Server {
         let account = Account::for_server()?;
         let scratch = options.scratch_directory.clone().unwrap_or_else(default_scratch_directory);
         sweep(&scratch, &account);
-        for _ in 0..PORT_ATTEMPTS {
-            let mut directory = PrivateDirectory::create(&scratch, &account)?;
-            let data = directory.path().join("data");
-            cluster::create(&data, options.cache_directory.as_deref(), &programs, &account)?;
-            configure(&data, directory.path(), options)?;
-            let port = free_port()?;
-            let guard = spawn(&mut directory, &account, &programs, port)?;
-            match wait_until_ready(&guard, directory.path(), account.uid) {
-                Ok(()) => {
-                    return Ok(Self {
-                        directory: directory.path().to_owned(),
-                        port,
-                        password: random_letters(24)?,
-                        guard: Mutex::new(Some(guard)),
-                    });
-                }
-                Err(NotReady::PortTaken) => guard.finish(),
-                Err(NotReady::Failed(error)) => {
-                    guard.finish();
-                    return Err(error);
-                }
-            }
-        }
-        Err(Error::Start(format!(
-            "{PORT_ATTEMPTS} free ports were taken by others before it could bind them"
-        )))
+        let cache_and_content = options.cache_directory.as_ref().zip(options.snapshot.as_ref());
+        let snapshot =
+            cache_and_content.map(|(cache, content)| snapshot::place(cache, content, &programs, &account));
+        Start { options, programs, account, scratch, snapshot }.run()
     }
 
     /// Stops it and removes its directory. Blocks until that is done.
@@ -89,6 +83,26 @@ impl Server {
         if let Some(guard) = guard {
             guard.finish();
         }
+    }
+
+    /// Whether [`Self::keep`] has a place to keep anything at.
+    pub(super) fn can_keep(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Shuts the server down cleanly and keeps its data directory for the next
+    /// start. Only [`Self::stop`] may follow. Blocks.
+    pub(super) fn keep(&self) -> Result<(), Error> {
+        let guard = self.guard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (Some(snapshot), Some(guard)) = (self.snapshot.as_deref(), guard.as_ref()) else { return Ok(()) };
+        let data = self.directory.join("data");
+        orphan::request_fast_shutdown(&data);
+        for _ in 0..SHUTDOWN_ATTEMPTS {
+            if guard.server_ended_within(READY_PAUSE).is_some() {
+                return snapshot::keep(&data, snapshot, &self.programs, &self.account);
+            }
+        }
+        Err(Error::Unexpected("the throwaway server does not shut down, so nothing of it is kept".into()))
     }
 
     /// Has the system write every file of the data directory to the disk. Blocks.
@@ -112,26 +126,83 @@ fn sync_tree(directory: &Path) {
     }
 }
 
+impl Start<'_> {
+    fn run(self) -> Result<Server, Error> {
+        for _ in 0..PORT_ATTEMPTS {
+            let mut directory = PrivateDirectory::create(&self.scratch, &self.account)?;
+            let data = directory.path().join("data");
+            let restored =
+                self.snapshot.as_deref().filter(|snapshot| snapshot::restore(snapshot, &data, &self.account));
+            if restored.is_none() {
+                let cache = self.options.cache_directory.as_deref();
+                cluster::create(&data, cache, &self.programs, &self.account)?;
+            }
+            configure(&data, directory.path(), self.options, &self.account)?;
+            let port = free_port()?;
+            let guard = spawn(&mut directory, &self.account, &self.programs, port)?;
+            match (wait_until_ready(&guard, directory.path(), self.account.uid), restored) {
+                (Ok(()), _) => return self.server(directory.path().to_owned(), port, guard),
+                (Err(NotReady::PortTaken), _) => guard.finish(),
+                (Err(NotReady::Failed(_)), Some(snapshot)) => {
+                    // Whatever is wrong with it: the next attempt goes without.
+                    guard.finish();
+                    let _ = std::fs::remove_dir_all(snapshot);
+                }
+                (Err(NotReady::Failed(error)), None) => {
+                    guard.finish();
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::Start(format!(
+            "{PORT_ATTEMPTS} free ports were taken by others before it could bind them"
+        )))
+    }
+
+    fn server(self, directory: PathBuf, port: u16, guard: Guard) -> Result<Server, Error> {
+        Ok(Server {
+            directory,
+            port,
+            password: random_letters(24)?,
+            programs: self.programs,
+            account: self.account,
+            snapshot: self.snapshot,
+            guard: Mutex::new(Some(guard)),
+        })
+    }
+}
+
 fn default_scratch_directory() -> PathBuf {
     // /tmp is memory on many systems, and a data directory does not belong there.
     let place = Path::new("/var/tmp");
     if place.is_dir() { place.to_owned() } else { std::env::temp_dir() }
 }
 
-fn configure(data: &Path, socket_directory: &Path, options: &ThrowawayOptions) -> Result<(), Error> {
+fn configure(
+    data: &Path,
+    socket_directory: &Path,
+    options: &ThrowawayOptions,
+    account: &Account,
+) -> Result<(), Error> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File { action: "write", path, source }
+    };
     let text = settings::configuration(socket_directory, !options.without_durability, &options.settings);
+    for (name, text) in
+        [(settings::FILE, text.as_str()), ("pg_hba.conf", settings::HOST_BASED_AUTHENTICATION)]
+    {
+        let path = data.join(name);
+        std::fs::write(&path, text).map_err(fail(&path))?;
+        account.own(&path)?;
+    }
     let path = data.join("postgresql.conf");
-    std::fs::OpenOptions::new()
-        .append(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|source| Error::File { action: "write", path, source })?;
-    let path = data.join("pg_hba.conf");
-    std::fs::write(&path, settings::HOST_BASED_AUTHENTICATION).map_err(|source| Error::File {
-        action: "write",
-        path,
-        source,
-    })
+    let present = std::fs::read_to_string(&path).map_err(fail(&path))?;
+    if present.ends_with(settings::INCLUDE) {
+        // It comes from a snapshot.
+        return Ok(());
+    }
+    std::fs::write(&path, format!("{present}\n{}", settings::INCLUDE)).map_err(fail(&path))
 }
 
 fn free_port() -> Result<u16, Error> {

@@ -10,7 +10,12 @@ use std::path::Path;
 pub(super) const HOST_BASED_AUTHENTICATION: &str =
     "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
 
-/// Appended to `postgresql.conf`. A later line wins, so that `extra` does.
+/// Its own file, which `postgresql.conf` includes at its end.
+pub(super) const FILE: &str = "plimsoll.conf";
+/// The line that includes it.
+pub(super) const INCLUDE: &str = "include_if_exists = 'plimsoll.conf'\n";
+
+/// The text of that file. A later line wins, so that `extra` does.
 pub(super) fn configuration(socket_directory: &Path, is_durable: bool, extra: &[(String, String)]) -> String {
     let socket_directory = socket_directory.to_string_lossy();
     let mut lines: Vec<(&str, &str)> = vec![
@@ -37,7 +42,7 @@ pub(super) fn configuration(socket_directory: &Path, is_durable: bool, extra: &[
         lines.extend([("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")]);
     }
     lines.extend(extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    lines.iter().fold(String::from("\n"), |text, (name, value)| {
+    lines.iter().fold(String::new(), |text, (name, value)| {
         text + &format!("{name} = '{}'\n", value.replace('\'', "''"))
     })
 }

@@ -27,6 +27,7 @@ pub struct Target {
     description: TargetDescription,
     server: Option<Arc<Server>>,
     made: Mutex<BTreeSet<String>>,
+    templates: Mutex<BTreeSet<String>>,
 }
 
 impl Target {
@@ -45,7 +46,14 @@ impl Target {
         let session = open(&address, &tls, "postgres").await?;
         session.batch_execute(&format!("ALTER ROLE postgres PASSWORD '{}'", server.password)).await?;
         let description = describe(&session, TargetKind::Throwaway).await?;
-        Ok(Self { address, tls, description, server: Some(server), made: Mutex::default() })
+        Ok(Self {
+            address,
+            tls,
+            description,
+            server: Some(server),
+            made: Mutex::default(),
+            templates: Mutex::default(),
+        })
     }
 
     /// The database that a URL names, on a running server.
@@ -62,7 +70,14 @@ impl Target {
         let description = describe(&session, kind).await?;
         version::check(description.server_version_num, &description.server_version)?;
         leftovers::sweep(&session).await?;
-        Ok(Self { address, tls, description, server: None, made: Mutex::default() })
+        Ok(Self {
+            address,
+            tls,
+            description,
+            server: None,
+            made: Mutex::default(),
+            templates: Mutex::default(),
+        })
     }
 
     /// What it is, for reports.
@@ -238,7 +253,9 @@ impl Target {
     /// # Errors
     /// The server refuses.
     pub async fn restore_durability(&self) -> Result<(), Error> {
-        let Some(server) = self.server.clone().filter(|_| self.has_own_durability()) else { return Ok(()) };
+        let Some(server) = self.server().cloned().filter(|_| self.has_own_durability()) else {
+            return Ok(());
+        };
         durability::restore(self).await?;
         let synced = tokio::task::spawn_blocking(move || server.sync_to_disk()).await;
         synced.map_err(|error| Error::Unexpected(error.to_string()))
@@ -260,7 +277,7 @@ impl Target {
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await;
             return stopped.map_err(|error| Error::Unexpected(error.to_string()));
         }
-        let names: Vec<String> = self.lock_made().iter().cloned().collect();
+        let names = self.made();
         let mut result = Ok(());
         for name in names {
             if let Err(error) = self.drop_database(&name).await {
@@ -278,6 +295,21 @@ impl Target {
 
     fn has_made(&self, database: &str) -> bool {
         self.lock_made().contains(database)
+    }
+
+    /// Databases of the throwaway server that are kept as templates.
+    pub(super) fn lock_templates(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.templates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The throwaway server.
+    pub(super) fn server(&self) -> Option<&Arc<Server>> {
+        self.server.as_ref()
+    }
+
+    /// The databases made here.
+    pub(super) fn made(&self) -> Vec<String> {
+        self.lock_made().iter().cloned().collect()
     }
 
     fn lock_made(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {

@@ -1,12 +1,18 @@
 //! Databases made ready once and handed out by name.
 
-use super::{Error, command, migration_files};
+use super::{Error, command, content, earlier, migration_files};
 use crate::model::Progress;
-use crate::postgres::{Target, migrate};
+use crate::postgres::{Target, migrate, read_catalog};
 use crate::project::Project;
+use crate::project::migration::Migration;
 use crate::project::settings::Volume;
+use crate::seed::{self, Scale, SeedOutcome};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tokio::sync::Mutex;
+
+/// Below this, turning `fsync` off and on again takes longer than it saves.
+const ROWS_WORTH_SUSPENDING: u64 = 50_000;
 
 /// Makes databases at a schema version and a volume, each once per run. What
 /// it hands out is a template: never change it, clone it.
@@ -50,10 +56,16 @@ impl<'a> Databases<'a> {
         if let Some(name) = made.get(&key) {
             return Ok(name.clone());
         }
+        let content = content::database_key(self.project, version, volume);
+        if let Some(name) = self.target.find_template(content.as_deref()).await? {
+            made.insert(key, name.clone());
+            return Ok(name);
+        }
         let label = format!("{}_{}", version.unwrap_or("head"), volume.name);
         let name = self.target.create_database(&label).await?;
         self.migrate(&name, version).await?;
-        self.seed(&name, volume, version.is_none()).await?;
+        self.fill(&name, version, volume).await?;
+        self.target.mark_template(&name, content.as_deref()).await?;
         made.insert(key, name.clone());
         Ok(name)
     }
@@ -73,10 +85,46 @@ impl<'a> Databases<'a> {
         Ok(())
     }
 
-    /// Fills the tables with a volume. At an earlier version, tables and columns
-    /// that are not there yet are left out.
-    async fn seed(&self, _database: &str, _volume: &Volume, _is_head: bool) -> Result<(), Error> {
-        Ok(())
+    /// Fills the empty tables of a database at the newest version, which must be one
+    /// that may be changed, with a volume. `None`: the project declares no data.
+    ///
+    /// # Errors
+    /// The volume is unknown, the data does not fit the schema, or the server refuses.
+    pub async fn seed(&self, database: &str, volume: &str) -> Result<Option<SeedOutcome>, Error> {
+        self.fill(database, None, self.volume(volume)?).await
+    }
+
+    async fn fill(
+        &self,
+        database: &str,
+        version: Option<&str>,
+        volume: &Volume,
+    ) -> Result<Option<SeedOutcome>, Error> {
+        let Some(declared) = &self.project.distributions else { return Ok(None) };
+        let catalog = read_catalog(&self.target.connect_to(database).await?).await?;
+        let declared = match version {
+            Some(version) => Cow::Owned(earlier::fitting(declared, &catalog, self.later_than(version))),
+            None => Cow::Borrowed(declared),
+        };
+        let volumes = &self.project.settings.volumes;
+        let scale = Scale::new(volume.factor, volumes.iter().map(|volume| volume.factor));
+        let plan = seed::plan(&catalog, &declared, &scale).map_err(Error::Distributions)?;
+        let is_large = plan.row_count() > ROWS_WORTH_SUSPENDING;
+        if is_large {
+            self.target.suspend_durability().await?;
+        }
+        let outcome = seed::fill(self.target, database, &plan, self.progress).await;
+        if is_large {
+            self.progress.phase("writing the data to the disk", None);
+            self.target.restore_durability().await?;
+        }
+        Ok(Some(outcome?))
+    }
+
+    fn later_than(&self, version: &str) -> &'a [Migration] {
+        let migrations = &self.project.migrations;
+        let position = migrations.iter().position(|migration| migration.version == version);
+        position.map_or(&[], |position| &migrations[position + 1..])
     }
 
     fn volume(&self, name: &str) -> Result<&'a Volume, Error> {

@@ -2,6 +2,7 @@
 
 use crate::postgres;
 use crate::project::diagnostic::Diagnostic;
+use crate::seed;
 
 /// Why a database could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,19 @@ pub enum Error {
     /// The declared data does not fit the schema.
     #[error("{}", first_of(.0))]
     Distributions(Vec<Diagnostic>),
+    /// Tables hold rows already.
+    #[error(transparent)]
+    Seed(seed::Error),
+}
+
+impl From<seed::Error> for Error {
+    fn from(error: seed::Error) -> Self {
+        match error {
+            seed::Error::Postgres(error) => Self::Postgres(error),
+            seed::Error::Declared(diagnostics) => Self::Distributions(diagnostics),
+            other => Self::Seed(other),
+        }
+    }
 }
 
 fn first_of(diagnostics: &[Diagnostic]) -> String {

@@ -6,7 +6,9 @@
 //! beside it where the rights allow.
 
 mod command;
+mod content;
 mod databases;
+mod earlier;
 mod error;
 
 pub use databases::Databases;
@@ -32,6 +34,13 @@ pub struct Context<'a> {
     pub progress: &'a dyn Progress,
     /// Takes a report that is not whole yet, so that nothing is lost when the run is cut short.
     pub checkpoint: &'a (dyn Fn(&ScenarioReport) + Send + Sync),
+}
+
+/// For [`ThrowawayOptions::snapshot`](crate::postgres::ThrowawayOptions): stands for all that
+/// runs with these volumes make of the project as it is now. None where that is unknown.
+#[must_use]
+pub fn snapshot_content(project: &Project, volumes: &[String]) -> Option<String> {
+    content::project_key(project, volumes)
 }
 
 /// The project's migrations as `postgres` takes them.

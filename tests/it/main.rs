@@ -7,6 +7,7 @@ mod deadlock;
 mod load;
 mod migrate;
 mod parameters;
+mod prepare;
 mod project;
 mod regression;
 mod reports;

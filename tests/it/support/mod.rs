@@ -19,6 +19,7 @@ pub(crate) fn server_options() -> ThrowawayOptions {
         cache_directory: Some(cache_directory()),
         scratch_directory: None,
         without_durability: true,
+        snapshot: None,
         settings: Vec::new(),
     }
 }
