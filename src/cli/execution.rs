@@ -23,6 +23,10 @@ pub(super) enum Job {
 }
 
 impl Job {
+    fn executes_queries(&self) -> bool {
+        matches!(self, Self::SlowQueries(_) | Self::Regression(_))
+    }
+
     fn scenario(&self) -> Scenario {
         match self {
             Self::SlowQueries(_) => Scenario::SlowQueries,
@@ -96,6 +100,9 @@ async fn run_jobs(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> Result
         progress: session.terminal,
         checkpoint: &checkpoint,
     };
+    if jobs.iter().any(Job::executes_queries) {
+        context.check_queries(&session.project.queries).await?;
+    }
     for job in jobs {
         session.terminal.note(&format!("{} …", job.scenario().name()));
         let entry = run_job(&context, job).await?;

@@ -38,6 +38,9 @@ pub enum Error {
         /// The last lines of its output.
         output: String,
     },
+    /// Queries that the server refuses to prepare.
+    #[error("{}", first_of(.0))]
+    Queries(Vec<Diagnostic>),
     /// The declared data does not fit the schema.
     #[error("{}", first_of(.0))]
     Distributions(Vec<Diagnostic>),

@@ -5,6 +5,7 @@
 //! precious target nothing of the target is changed; new databases are made
 //! beside it where the rights allow.
 
+mod check;
 mod command;
 mod content;
 mod databases;

@@ -59,6 +59,19 @@ pub fn to_positional(statement: &str) -> Positional {
     Positional { sql, names }
 }
 
+/// The byte offset in `statement` of what the server calls `position` (one-based,
+/// in characters) in its positional form; the end where it lies beyond.
+#[must_use]
+pub fn original_offset(statement: &str, position: u32) -> usize {
+    let characters = (position as usize).saturating_sub(1);
+    let mut offsets = statement.char_indices().map(|(offset, _)| offset).collect::<Vec<_>>();
+    offsets.push(statement.len());
+    // The longest prefix whose positional form is not longer than what stands before the position.
+    let ends_before = |offset: usize| to_positional(&statement[..offset]).sql.chars().count() <= characters;
+    let index = offsets.partition_point(|offset| ends_before(*offset)).saturating_sub(1);
+    offsets[index]
+}
+
 fn continues_word(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '_' | '$') || !character.is_ascii()
 }
@@ -72,6 +85,18 @@ mod tests {
         let found = to_positional(statement);
         assert_eq!(found.sql, sql);
         assert_eq!(found.names, names, "{statement}");
+    }
+
+    #[test]
+    fn a_position_of_the_positional_form_is_found_again() {
+        let statement = "SELECT é FROM t WHERE a = :user_id AND wrong = :b";
+        let positional = to_positional(statement).sql;
+        for word in ["é", "t WHERE", "wrong"] {
+            let byte = positional.find(word).unwrap();
+            let position = u32::try_from(positional[..byte].chars().count() + 1).unwrap();
+            assert_eq!(original_offset(statement, position), statement.find(word).unwrap(), "{word}");
+        }
+        assert_eq!(original_offset(statement, 9999), statement.len());
     }
 
     #[test]
