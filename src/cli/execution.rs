@@ -10,7 +10,7 @@ use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verd
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::report::kept_run::KeptRun;
-use crate::scenarios::{regression, slow_queries};
+use crate::scenarios::{deadlock, regression, slow_queries};
 use std::sync::{Mutex, PoisonError};
 
 /// One scenario to run, with its options.
@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) enum Job {
     SlowQueries(slow_queries::Options),
     Regression(regression::Options),
+    Deadlock(deadlock::Options),
     /// A scenario the project has nothing for.
     Skip(Scenario, String),
 }
@@ -30,6 +31,7 @@ impl Job {
     fn scenario(&self) -> Scenario {
         match self {
             Self::SlowQueries(_) => Scenario::SlowQueries,
+            Self::Deadlock(_) => Scenario::Deadlock,
             Self::Regression(_) => Scenario::Regression,
             Self::Skip(scenario, _) => *scenario,
         }
@@ -118,6 +120,7 @@ async fn run_jobs(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> Result
 async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Failure> {
     Ok(match job {
         Job::SlowQueries(options) => Box::pin(slow_queries::run(context, options)).await?,
+        Job::Deadlock(options) => Box::pin(deadlock::run(context, options)).await?,
         Job::Regression(options) => Box::pin(regression::run(context, options)).await?,
         Job::Skip(scenario, reason) => skipped(*scenario, reason),
     })

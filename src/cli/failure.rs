@@ -72,7 +72,9 @@ impl From<anyhow::Error> for Failure {
 impl From<prepare::Error> for Failure {
     fn from(error: prepare::Error) -> Self {
         match error {
-            prepare::Error::Distributions(diagnostics) | prepare::Error::Queries(diagnostics) => Self::Project(diagnostics),
+            prepare::Error::Distributions(diagnostics) | prepare::Error::Queries(diagnostics) => {
+                Self::Project(diagnostics)
+            }
             prepare::Error::Postgres(error) => error.into(),
             error @ (prepare::Error::UnknownVolume { .. } | prepare::Error::CommandWithoutVersion { .. }) => {
                 Self::Usage(error.to_string())

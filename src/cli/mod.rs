@@ -2,7 +2,7 @@
 //! options, a part of Plimsoll runs, its verdict becomes the exit code.
 
 mod arguments;
-//mod deadlock;
+mod deadlock;
 mod demo;
 mod environment;
 mod execution;
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     SlowQueries(slow_queries::Options),
     /// What did this migration do to the plans, counters and timings of every query?
     Regression(regression::Options),
+    /// Can these transactions deadlock, and what does it cost everybody?
+    Deadlock(deadlock::Options),
     /// Apply the project's migrations
     Migrate(migrate::Options),
     /// Show a kept run again, in any format
@@ -98,6 +100,7 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::Run(options) => run::run(global, terminal, options).await,
         Command::SlowQueries(options) => slow_queries::run(global, terminal, options).await,
         Command::Regression(options) => regression::run(global, terminal, options).await,
+        Command::Deadlock(options) => deadlock::run(global, terminal, options).await,
         Command::Migrate(options) => migrate::run(global, terminal, options).await,
         Command::Report(options) => report::run(global, terminal, options),
         Command::History(options) => history::run(global, terminal, options),

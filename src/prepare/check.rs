@@ -54,7 +54,8 @@ impl Context<'_> {
             None => start..start + statement.len(),
         });
         let help = server.hint.clone().or(server.detail.clone());
-        let message = format!("the server refuses {}: {} (SQLSTATE {})", query.name, server.message, server.sqlstate);
+        let message =
+            format!("the server refuses {}: {} (SQLSTATE {})", query.name, server.message, server.sqlstate);
         Ok(Some(Diagnostic { path: query.path.clone(), text, span, message, help }))
     }
 }

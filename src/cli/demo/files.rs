@@ -30,6 +30,8 @@ embedded![
     "queries/user_lookup.sql",
     "queries/user_orders_with_items.sql",
     "queries/users_with_large_orders.sql",
+    "transactions/ship_orders.spec",
+    "transactions/ship_orders_by_id.spec",
 ];
 
 /// Writes the project into `folder`.

@@ -2,6 +2,7 @@
 //! picture says in words what it shows.
 
 mod budgets;
+mod deadlock;
 mod regression;
 mod svg;
 
@@ -13,7 +14,7 @@ pub(super) fn of(evidence: &Evidence) -> Vec<String> {
         Evidence::None => Vec::new(),
         Evidence::SlowQueries(evidence) => budgets::figures(evidence),
         Evidence::Regression(evidence) => regression::figures(evidence),
-        Evidence::Deadlock(_) => Vec::new(),
+        Evidence::Deadlock(evidence) => deadlock::figures(evidence),
         Evidence::NPlusOne(_) => Vec::new(),
     }
 }

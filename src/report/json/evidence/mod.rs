@@ -1,5 +1,6 @@
 //! The published form of each scenario's evidence.
 
+mod deadlock;
 mod regression;
 mod slow_queries;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub(super) enum EvidenceEntry {
     SlowQueries(slow_queries::SlowQueriesEvidenceEntry),
+    Deadlock(deadlock::DeadlockEvidenceEntry),
     Regression(Box<regression::RegressionEvidenceEntry>),
 }
 
@@ -22,7 +24,7 @@ pub(super) fn to_value(evidence: &Evidence) -> Option<serde_json::Value> {
         Evidence::None => return None,
         Evidence::SlowQueries(evidence) => EvidenceEntry::SlowQueries(Mirror::mirror(evidence)),
         Evidence::Regression(evidence) => EvidenceEntry::Regression(Mirror::mirror(evidence)),
-        Evidence::Deadlock(_) => return None,
+        Evidence::Deadlock(evidence) => EvidenceEntry::Deadlock(Mirror::mirror(evidence)),
         Evidence::NPlusOne(_) => return None,
     };
     serde_json::to_value(entry).ok()
@@ -33,6 +35,7 @@ pub(super) fn to_value(evidence: &Evidence) -> Option<serde_json::Value> {
 pub(super) fn from_value(value: Option<serde_json::Value>) -> Evidence {
     match value.and_then(|value| serde_json::from_value(value).ok()) {
         None => Evidence::None,
+        Some(EvidenceEntry::Deadlock(entry)) => Evidence::Deadlock(entry.restore()),
         Some(EvidenceEntry::SlowQueries(entry)) => Evidence::SlowQueries(entry.restore()),
         Some(EvidenceEntry::Regression(entry)) => Evidence::Regression(entry.restore()),
     }

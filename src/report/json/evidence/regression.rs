@@ -1,7 +1,7 @@
 //! The published form of the evidence of `regression`.
 
 use super::super::mirror::{Mirror, Omitted, Real};
-use super::super::run::{Bounds, UnitWord, VariantWord};
+use super::super::run::{Bounds, UnitWord};
 use crate::model::evidence::regression::{
     Attribution, Change, CounterComparison, DurationGrowth, IndexSize, LockTaken, MigrationUnderLoad,
     NoiseFloor, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, RatioEstimate,

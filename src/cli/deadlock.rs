@@ -1,0 +1,80 @@
+//! `plimsoll deadlock`: transaction specs, explored.
+
+use super::arguments::Global;
+use super::execution::{Job, conclude, execute};
+use super::session::load_project;
+use super::{ExitCode, Failure, Terminal};
+use crate::project::Project;
+use crate::project::transaction::SpecFile;
+use crate::scenarios::deadlock as scenario;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `plimsoll deadlock`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Spec files [default: transactions/*.spec of the project]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How often a deadlocking order is measured
+    #[arg(long, value_name = "N")]
+    repetitions: Option<u32>,
+    /// The most orders executed per spec
+    #[arg(long, value_name = "N")]
+    max_interleavings: Option<u64>,
+    /// How long a step may take
+    #[arg(long, value_name = "SECONDS")]
+    step_timeout: Option<f64>,
+}
+
+pub(super) async fn run(
+    global: &Global,
+    terminal: &Terminal,
+    options: &Options,
+) -> Result<ExitCode, Failure> {
+    let project = load_project(global)?;
+    let files = read_specs(&options.files)?;
+    if files.is_empty() && project.transactions.is_empty() {
+        return Err(Failure::Usage("no spec is named, and the project has no transactions/*.spec".into()));
+    }
+    let mut chosen = scenario::Options { files, ..scenario::Options::of(&project.settings.deadlock) };
+    chosen.repetitions = options.repetitions.unwrap_or(chosen.repetitions);
+    chosen.max_interleavings = options.max_interleavings.unwrap_or(chosen.max_interleavings);
+    if let Some(seconds) = options.step_timeout {
+        chosen.step_timeout = Duration::try_from_secs_f64(seconds)
+            .map_err(|error| Failure::Usage(format!("--step-timeout {seconds}: {error}")))?;
+    }
+    let (report, kept) = execute(global, terminal, &project, &[Job::Deadlock(chosen)]).await?;
+    conclude(global, terminal, &report, &kept)
+}
+
+/// What `plimsoll run` does for this scenario.
+///
+/// # Errors
+/// The reason to skip it.
+pub(super) fn default_job(project: &Project) -> Result<Job, String> {
+    if project.transactions.is_empty() {
+        return Err("the project has no transactions/*.spec".into());
+    }
+    Ok(Job::Deadlock(scenario::Options::of(&project.settings.deadlock)))
+}
+
+/// Spec files from outside the project, checked like its own.
+fn read_specs(paths: &[PathBuf]) -> Result<Vec<SpecFile>, Failure> {
+    let mut problems = Vec::new();
+    let mut files = Vec::new();
+    for path in paths {
+        let file = read_spec(path)?;
+        problems.extend(scenario::spec::parse(&file).err().into_iter().flatten());
+        files.push(file);
+    }
+    if problems.is_empty() { Ok(files) } else { Err(Failure::Project(problems)) }
+}
+
+fn read_spec(path: &Path) -> Result<SpecFile, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read the spec {}: {error}", path.display())))?;
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(SpecFile { name, path: path.to_owned(), text })
+}

@@ -1,0 +1,169 @@
+//! The shortest deadlocking order as a sequence diagram, and who waits for whom.
+
+use super::svg::{Anchor, Drawing, cut, escape};
+use crate::model::evidence::deadlock::{DeadlockCase, DeadlockEvidence, DeadlockTrial, SpecEvidence};
+use crate::report::units::duration_us;
+use std::f64::consts::TAU;
+use std::fmt::Write;
+
+/// More specs than this get no picture; their findings stay.
+const SPECS_DRAWN: usize = 20;
+const LANE_WIDTH: f64 = 320.0;
+const ROW_HEIGHT: f64 = 46.0;
+const STATEMENT_CHARACTERS: usize = 42;
+
+pub(super) fn figures(evidence: &DeadlockEvidence) -> Vec<String> {
+    let drawn = evidence.specs.iter().filter_map(|spec| Some((spec, spec.deadlock.as_ref()?)));
+    drawn
+        .take(SPECS_DRAWN)
+        .flat_map(|(spec, case)| {
+            let mut figures = vec![sequence(spec, case), wait_graph(spec, case)];
+            figures.extend(spec.cost.as_ref().and_then(|cost| cost_table(spec, &cost.trials)));
+            figures
+        })
+        .collect()
+}
+
+/// The session and statement of a step.
+fn step_of<'a>(spec: &'a SpecEvidence, step: &str) -> Option<(usize, &'a str)> {
+    spec.sessions
+        .iter()
+        .enumerate()
+        .find_map(|(lane, s)| s.steps.iter().find(|t| t.name == step).map(|t| (lane, t.sql.as_str())))
+}
+
+fn sequence(spec: &SpecEvidence, case: &DeadlockCase) -> String {
+    let lanes = spec.sessions.len().max(1) as f64;
+    let rows = case.steps.len() as f64;
+    let mut drawing = Drawing::new(lanes * LANE_WIDTH, (rows + 2.0) * ROW_HEIGHT);
+    for (lane, session) in spec.sessions.iter().enumerate() {
+        let x = (lane as f64 + 0.5) * LANE_WIDTH;
+        drawing.text((x, 18.0), Anchor::Middle, "ink", true, &session.name);
+        drawing.line((x, 28.0), (x, (rows + 1.6) * ROW_HEIGHT), "line", true);
+    }
+    let mut words = Vec::new();
+    for (row, step) in case.steps.iter().enumerate() {
+        let Some((lane, sql)) = step_of(spec, step) else { continue };
+        let (waits, fails) =
+            (case.wait_graph.iter().any(|e| e.waiter_step == *step), case.victim_step == *step);
+        let colour = if fails {
+            "fail"
+        } else if waits {
+            "doubt"
+        } else {
+            "pass"
+        };
+        let state = if fails {
+            "waits, then fails with 40P01"
+        } else if waits {
+            "waits"
+        } else {
+            "done"
+        };
+        let corner = (lane as f64 * LANE_WIDTH + 8.0, 34.0 + row as f64 * ROW_HEIGHT);
+        drawing.bar(corner, (LANE_WIDTH - 16.0, ROW_HEIGHT - 8.0), colour, false);
+        drawing.text(
+            (corner.0 + 8.0, corner.1 + 16.0),
+            Anchor::Start,
+            "ink",
+            false,
+            &cut(sql, STATEMENT_CHARACTERS),
+        );
+        drawing.text(
+            (corner.0 + 8.0, corner.1 + 32.0),
+            Anchor::Start,
+            colour,
+            true,
+            &format!("{} {step}: {state}", row + 1),
+        );
+        words.push(format!("{}. {step} ({}): {state}", row + 1, spec.sessions[lane].name));
+    }
+    let end = format!("the server ends {}: 40P01 deadlock detected", case.victim_session);
+    let y = (rows + 1.2) * ROW_HEIGHT;
+    drawing.text((lanes * LANE_WIDTH / 2.0, y), Anchor::Middle, "fail", true, &end);
+    words.push(end);
+    drawing.figure(&format!("{}: the order that deadlocks, top to bottom", spec.name), &words.join(". "))
+}
+
+fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
+    const RADIUS: f64 = 110.0;
+    const NODE: f64 = 46.0;
+    let mut sessions: Vec<&str> = case.wait_graph.iter().map(|e| e.waiter_session.as_str()).collect();
+    sessions.extend(case.wait_graph.iter().map(|e| e.holder_session.as_str()));
+    sessions.sort_unstable();
+    sessions.dedup();
+    let legend_height = 22.0 * case.wait_graph.len() as f64;
+    let centre = (RADIUS + 160.0, RADIUS + 40.0);
+    let mut drawing = Drawing::new(centre.0 * 2.0 + 120.0, RADIUS * 2.0 + 90.0 + legend_height);
+    let place = |index: usize| {
+        let angle = TAU * index as f64 / sessions.len().max(1) as f64 + TAU / 2.0;
+        (centre.0 + RADIUS * angle.cos(), centre.1 + RADIUS * angle.sin())
+    };
+    let mut words = Vec::new();
+    for (number, edge) in case.wait_graph.iter().enumerate() {
+        let find = |name: &str| sessions.iter().position(|s| *s == name).unwrap_or(0);
+        let (from, to) = (place(find(&edge.waiter_session)), place(find(&edge.holder_session)));
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let length = dx.hypot(dy).max(1.0);
+        // Two arrows between the same sessions run beside each other.
+        let (ux, uy) = (dx / length, dy / length);
+        let side = (-uy * 12.0, ux * 12.0);
+        let start = (from.0 + ux * NODE + side.0, from.1 + uy * NODE + side.1);
+        let end = (to.0 - ux * NODE + side.0, to.1 - uy * NODE + side.1);
+        drawing.arrow(start, end, "doubt", edge.is_soft);
+        let middle = ((start.0 + end.0) / 2.0 + side.0, (start.1 + end.1) / 2.0 + side.1 + 4.0);
+        drawing.text(middle, Anchor::Middle, "ink", true, &(number + 1).to_string());
+        let held = edge.held_mode.as_deref().map(|mode| format!(", held in {mode}")).unwrap_or_default();
+        words.push(format!(
+            "{}: {} waits for {}: {} on {}{held}",
+            number + 1,
+            edge.waiter_session,
+            edge.holder_session,
+            edge.wanted_mode,
+            edge.object.describe()
+        ));
+    }
+    for (index, session) in sessions.iter().enumerate() {
+        let (x, y) = place(index);
+        let is_victim = *session == case.victim_session;
+        drawing.bar((x - NODE, y - 20.0), (NODE * 2.0, 40.0), if is_victim { "fail" } else { "pass" }, false);
+        drawing.text((x, y), Anchor::Middle, "ink", true, &cut(session, 12));
+        let fate = if is_victim { "victim" } else { "survivor" };
+        drawing.text((x, y + 14.0), Anchor::Middle, if is_victim { "fail" } else { "pass" }, false, fate);
+    }
+    for (number, line) in words.iter().enumerate() {
+        drawing.text((8.0, RADIUS * 2.0 + 90.0 + 22.0 * number as f64), Anchor::Start, "ink", false, line);
+    }
+    drawing.figure(&format!("{}: who waits for whom", spec.name), &words.join(". "))
+}
+
+fn cost_table(spec: &SpecEvidence, trials: &[DeadlockTrial]) -> Option<String> {
+    if trials.is_empty() {
+        return None;
+    }
+    let mut rows = String::new();
+    for (number, trial) in trials.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>\
+             <td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>",
+            number + 1,
+            duration_us(trial.deadlock_timeout_us),
+            duration_us(trial.detection_us),
+            duration_us(trial.predicted_us),
+            escape(&trial.victim_session),
+            duration_us(trial.lost_work_us),
+            duration_us(trial.survivor_delay_us),
+            if trial.retry_succeeded { duration_us(trial.retry_us) } else { "failed".into() },
+        );
+    }
+    Some(format!(
+        "<figure><figcaption>{}: what each deadlock cost</figcaption><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"Cost of each deadlock\"><table><thead><tr><th scope=\"col\">trial</th><th scope=\"col\" class=\"number\">deadlock_timeout</th>\
+         <th scope=\"col\" class=\"number\">detected after</th><th scope=\"col\" class=\"number\">by the rule</th><th scope=\"col\">victim</th>\
+         <th scope=\"col\" class=\"number\">work lost</th><th scope=\"col\" class=\"number\">survivor done after</th><th scope=\"col\">retry</th></tr></thead>\
+         <tbody>{rows}</tbody></table></div></figure>",
+        escape(&spec.name)
+    ))
+}
