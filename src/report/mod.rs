@@ -6,6 +6,7 @@ pub mod format;
 pub mod github;
 pub mod history;
 pub mod html;
+pub mod isolationtester;
 pub mod json;
 pub mod junit;
 pub mod kept_run;

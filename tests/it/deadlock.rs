@@ -92,3 +92,74 @@ async fn two_rows_in_one_order_never_deadlock() {
     assert!(spec.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::BlockedThenCompleted));
     assert!(spec.exploration.executed > 0 && spec.deadlock.is_none());
 }
+
+/// The yardstick: PostgreSQL's own isolation specs. Not in this repository; `PLIMSOLL_ISOLATION_SUITE`
+/// names a local `src/test/isolation` of the server's source, `PLIMSOLL_ISOLATION_ONLY` a part of a name.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL's source: PLIMSOLL_ISOLATION_SUITE=…/src/test/isolation"]
+async fn postgresqls_own_isolation_specs_print_what_the_isolation_tester_prints() {
+    let suite = std::path::PathBuf::from(std::env::var("PLIMSOLL_ISOLATION_SUITE").unwrap());
+    let only = std::env::var("PLIMSOLL_ISOLATION_ONLY").unwrap_or_default();
+    let mut names: Vec<String> = std::fs::read_dir(suite.join("specs"))
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
+        // These two need max_prepared_transactions; the server's own schedule leaves them out, too.
+        .filter(|name| !name.starts_with("prepared-transactions") && name.contains(&only))
+        .collect();
+    names.sort();
+    let database = suite_database().await;
+    let mut unequal = Vec::new();
+    for name in &names {
+        if let Some(difference) = compare_with_expected(&suite, name, &database).await {
+            unequal.push(format!("--- {name}\n{difference}"));
+        }
+    }
+    let equal = names.len() - unequal.len();
+    println!("{equal} of {} specs print what is expected", names.len());
+    assert!(unequal.is_empty(), "{}", unequal.join("\n"));
+}
+
+/// A database set as the server's regression driver sets its own.
+async fn suite_database() -> support::TestDatabase {
+    let database = support::database("isolation_suite").await;
+    let name = &database.name;
+    database
+        .execute(&format!(
+            "ALTER DATABASE {name} SET timezone = 'PST8PDT'; ALTER DATABASE {name} SET datestyle = 'Postgres, MDY';
+             ALTER DATABASE {name} SET intervalstyle = 'postgres_verbose';
+             ALTER DATABASE {name} SET lc_messages = 'C'"
+        ))
+        .await;
+    database
+}
+
+async fn compare_with_expected(
+    suite: &std::path::Path,
+    name: &str,
+    database: &support::TestDatabase,
+) -> Option<String> {
+    let text = std::fs::read_to_string(suite.join(format!("specs/{name}.spec"))).unwrap();
+    let place =
+        Place { target: database.target, source: &database.name, progress: &Quiet, checkpoint: &|_| () };
+    let options = Options { transcript: true, max_interleavings: u64::MAX, ..Options::default() };
+    let options = Options { step_timeout: std::time::Duration::from_secs(20), ..options };
+    let report = match run_specs(&place, &[spec(name, &text)], &options).await {
+        Ok(report) => report,
+        Err(error) => return Some(format!("{error:#}")),
+    };
+    let Evidence::Deadlock(evidence) = &report.evidence else { return Some("no evidence".into()) };
+    let mut printed = Vec::new();
+    plimsoll::report::isolationtester::write_transcript(&evidence.specs[0].transcript, &mut printed).unwrap();
+    let printed = String::from_utf8(printed).unwrap();
+    let alternates = (0..10).map(|n| if n == 0 { format!("{name}.out") } else { format!("{name}_{n}.out") });
+    let expected: Vec<String> = alternates
+        .filter_map(|file| std::fs::read_to_string(suite.join("expected").join(file)).ok())
+        .collect();
+    if expected.contains(&printed) {
+        return None;
+    }
+    let difference = similar::TextDiff::from_lines(&expected[0], &printed);
+    let lines: Vec<String> =
+        difference.unified_diff().context_radius(2).to_string().lines().take(40).map(str::to_owned).collect();
+    Some(lines.join("\n"))
+}

@@ -226,7 +226,7 @@ impl<'a> Stage<'a> {
         for lane in &mut self.lanes {
             let rolled_back = lane.session.execute("ROLLBACK").await.error.is_none();
             is_clean &= rolled_back && lane.session.execute("DISCARD ALL").await.error.is_none();
-            lane.session.take_messages();
+            let _ = lane.session.take_messages();
             lane.last_step = None;
         }
         if !is_clean {
@@ -238,7 +238,7 @@ impl<'a> Stage<'a> {
     async fn set_up(&mut self) -> Option<String> {
         for block in &self.spec.setups {
             let outcome = self.bounded(&self.setup, &block.sql).await;
-            self.setup.take_messages();
+            let _ = self.setup.take_messages();
             if let Some(error) = self.report_setup(outcome) {
                 return Some(format!("setup failed: {error}"));
             }
@@ -286,7 +286,7 @@ impl<'a> Stage<'a> {
                 self.roll_back().await;
             }
             let outcome = self.bounded(&self.setup, &block.sql).await;
-            self.setup.take_messages();
+            let _ = self.setup.take_messages();
             if let Some(error) = self.report_setup(outcome) {
                 self.emit(TranscriptEvent::Message(format!("teardown failed: {error}")));
             }
