@@ -39,6 +39,8 @@ pub(super) struct Manner {
     pub(super) stops_at_standstill: bool,
     /// Settings of every session, such as `-c deadlock_timeout=10ms`.
     pub(super) options: String,
+    /// What `application_name` begins with.
+    pub(super) application_name: String,
 }
 
 /// How an order ended.
@@ -143,7 +145,7 @@ impl<'a> Stage<'a> {
         manner: Manner,
     ) -> anyhow::Result<Self> {
         let questions = LockQuestions::new(target.connect_to(database).await?).await?;
-        let setup = connect(target, database, &manner, "control connection").await?;
+        let setup = connect(target, database, &manner, spec, "control connection").await?;
         let lanes = open_lanes(spec, target, database, &manner).await?;
         let may_time_out = spec.limits_waits();
         let run = Execution::new(&lanes);
@@ -715,7 +717,7 @@ async fn open_lanes(
 ) -> anyhow::Result<Vec<Lane>> {
     let mut lanes = Vec::new();
     for session in &spec.sessions {
-        let session = connect(target, database, manner, &session.name).await?;
+        let session = connect(target, database, manner, spec, &session.name).await?;
         lanes.push(Lane { session, active: None, notices: 0, last_step: None });
     }
     Ok(lanes)
@@ -725,10 +727,11 @@ async fn connect(
     target: &Target,
     database: &str,
     manner: &Manner,
+    spec: &Spec,
     name: &str,
 ) -> anyhow::Result<ObservedSession> {
     let mut config = target.config_for(database);
-    config.application_name(format!("plimsoll/{name}"));
+    config.application_name(format!("{}/{}/{name}", manner.application_name, spec.name));
     if !manner.options.is_empty() {
         let options = format!("{} {}", config.get_options().unwrap_or_default(), manner.options);
         config.options(options.trim());

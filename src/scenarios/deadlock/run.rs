@@ -42,6 +42,10 @@ pub struct Options {
     pub max_interleavings: u64,
     /// How long a step may take.
     pub step_timeout: Duration,
+    /// Settings of every session, as libpq's `options` takes them: `-c datestyle=iso`.
+    pub session_options: String,
+    /// `application_name` of the sessions is this, the spec's name and the session's.
+    pub application_name: String,
 }
 
 impl Options {
@@ -65,6 +69,8 @@ impl Default for Options {
             repetitions: 5,
             max_interleavings: 2_000,
             step_timeout: Duration::from_secs(30),
+            session_options: String::new(),
+            application_name: "plimsoll".into(),
         }
     }
 }
@@ -313,7 +319,12 @@ fn manner(target: &Target, options: &Options, pace: Pace<'_>) -> Manner {
         names_rows: matches!(pace, Pace::Measuring),
         reads_timeouts: matches!(pace, Pace::Measuring),
         stops_at_standstill: !is_tester,
-        options: if shortens { EXPLORING_DEADLOCK_TIMEOUT.to_owned() } else { String::new() },
+        options: if shortens {
+            format!("{EXPLORING_DEADLOCK_TIMEOUT} {}", options.session_options)
+        } else {
+            options.session_options.clone()
+        },
+        application_name: options.application_name.clone(),
     }
 }
 
