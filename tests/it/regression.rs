@@ -4,9 +4,12 @@ use crate::support::{TestDatabase, database};
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::regression::{Change, PlanChangeKind, QueryComparison, ResultVerdict};
 use plimsoll::model::{Quiet, ScenarioReport, Verdict};
+use plimsoll::scenarios::regression::attribution;
 use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
 use plimsoll::scenarios::regression::comparison::{Bench, Found, compare_case, sessions};
+use plimsoll::scenarios::regression::deepen;
 use plimsoll::scenarios::regression::measure::{Method, choose_processor};
+use plimsoll::scenarios::regression::rules::Partitions;
 use plimsoll::scenarios::regression::sides::{self, SchemaChange};
 use plimsoll::scenarios::regression::verdict::{RESOLUTION, RESOLUTION_PINNED, Thresholds};
 use plimsoll::scenarios::regression::write_report::report;
@@ -37,20 +40,45 @@ async fn compare(
     cases: &[Case],
     cap_us: Option<f64>,
 ) -> ScenarioReport {
+    compare_deeply(template, change, cases, cap_us, false).await
+}
+
+async fn compare_deeply(
+    template: &TestDatabase,
+    change: &[&str],
+    cases: &[Case],
+    cap_us: Option<f64>,
+    deep: bool,
+) -> ScenarioReport {
     let target = template.target;
     let change = SchemaChange::Statements(change.iter().map(|&sql| sql.to_owned()).collect());
-    let (sides, _) = sides::prepare(target, &template.name, &change, &Quiet).await.unwrap();
+    let (sides, touched) = sides::prepare(target, &template.name, &change, &Quiet).await.unwrap();
     let processor = choose_processor(target).await;
     let resolution = if processor.is_some() { RESOLUTION_PINNED } else { RESOLUTION };
     let limits = Thresholds { time_ratio: 1.2, counter_ratio: 1.1, resolution };
     let method = cap_us.map(|cap_us| Method { processor, cap_us, confidence: 0.95, queries: cases.len() });
-    let bench = Bench { target, sides: &sides, limits, method: method.as_ref(), seed: 42, progress: &Quiet };
+    let bench = Bench {
+        target,
+        sides: &sides,
+        limits,
+        method: method.as_ref(),
+        partitions: &Partitions::new(),
+        seed: 42,
+        progress: &Quiet,
+    };
     let mut found = Found::default();
     let pair = sessions(&bench).await.unwrap();
     for case in cases {
         compare_case(&bench, &pair, case, None, &mut found).await.unwrap();
     }
     drop(pair);
+    if deep {
+        let SchemaChange::Statements(statements) = &change else { unreachable!() };
+        let steps = attribution::steps("002", &statements.join(";\n"));
+        deepen::attribute(&bench, &steps, cases, &mut found).await.unwrap();
+        deepen::add_write_costs(&bench, &touched, &mut found).await.unwrap();
+        deepen::add_choices(&bench, cases, &mut found).await.unwrap();
+    }
     sides::drop(target, &sides).await.unwrap();
     report(&found, &limits, 0.0)
 }
@@ -170,4 +198,56 @@ async fn a_slowdown_by_time_only_is_found() {
     let burnt = query(&report, "burn");
     assert_eq!(burnt.change, Change::Regressed, "{}", burnt.because);
     assert_eq!(codes(&report), ["result-changed", "time-regressed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_change_is_attributed_to_its_statement_and_indexes_are_charged() {
+    let shop = database("regression_deep").await;
+    shop.execute(SHOP).await;
+    let cases = [
+        case("order_history", HISTORY, &["17", "-1"]),
+        case("by_country", "SELECT id FROM users WHERE country = :country AND id < 5", &["US", "XX"]),
+        case("lookup", "SELECT * FROM users WHERE email = :email", &["user5@example.com"]),
+    ];
+    let change = [
+        "CREATE INDEX idx_users_country ON users (country, id)",
+        "ALTER TABLE users ADD note text",
+        "CREATE INDEX idx_orders_user_created ON orders (user_id, created_at DESC)",
+        "CREATE INDEX idx_orders_status ON orders (status)",
+    ];
+    let report = compare_deeply(&shop, &change, &cases, None, true).await;
+    let history = query(&report, "order_history");
+    let attribution = history.attribution.as_ref().unwrap();
+    assert_eq!((attribution.number, attribution.line), (3, 3), "{attribution:?}");
+    assert!(attribution.statement.contains("idx_orders_user_created"));
+    assert_eq!(query(&report, "lookup").attribution, None);
+    let Evidence::Regression(evidence) = &report.evidence else { panic!("no evidence") };
+    let orders = evidence.write_costs.iter().find(|cost| cost.table == "orders").unwrap();
+    assert_eq!(orders.left_out, "");
+    assert_eq!((orders.indexes_added.len(), orders.rows), (2, 2000));
+    assert!(orders.indexes_added.iter().all(|index| index.bytes > 8192 && index.table_rows == 2500));
+    let (before, after) = orders.insert_wal_bytes.unwrap();
+    assert!(after > before * 1.2, "an insert costs {before} then {after} bytes of WAL");
+    let (hot_before, hot_after) = orders.hot_share.unwrap();
+    assert!(hot_before > 0.9 && hot_after < 0.1, "{} {hot_before} {hot_after}", orders.update_of);
+    assert!(evidence.queries.iter().all(|query| !query.is_unstable), "{:?}", evidence.queries);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_depends_on_its_parameter_is_said_so() {
+    let shop = database("regression_choices").await;
+    shop.execute(SHOP).await;
+    shop.execute(
+        "CREATE TABLE events (id bigint, kind text, body text);
+         INSERT INTO events SELECT i, CASE WHEN i % 1000 = 0 THEN 'rare' ELSE 'common' END, repeat('x', 200)
+             FROM generate_series(1, 20000) i;
+         CREATE INDEX events_kind ON events (kind)",
+    )
+    .await;
+    let cases =
+        [case("events", "SELECT sum(length(body)) FROM events WHERE kind = :kind", &["rare", "common"])];
+    let report = compare_deeply(&shop, &["ALTER TABLE users ADD x int"], &cases, None, true).await;
+    let choices = &query(&report, "events").plan_choices;
+    assert!(choices[0].starts_with("the plan depends on the parameters"), "{choices:?}");
+    assert!(choices.iter().any(|choice| choice.starts_with("a generic plan differs")), "{choices:?}");
 }

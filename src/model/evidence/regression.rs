@@ -80,6 +80,8 @@ pub struct QueryComparison {
     pub attribution: Option<Attribution>,
     /// What moves this query's plan besides the migration, one sentence each.
     pub plan_choices: Vec<String>,
+    /// Another ANALYZE of the same data gives another plan: a changed plan is then no failure.
+    pub is_unstable: bool,
 }
 
 /// One query under one parameter set, on both sides.

@@ -20,8 +20,8 @@ pub struct Capture {
     pub parameter_sets: Vec<ParameterComparison>,
     /// The plans, as the server wrote them.
     pub plans: Vec<KeptPlan>,
-    /// Plans after the change, parsed, in the order of `parameter_sets`.
-    pub after: Vec<Plan>,
+    /// Label, plan before and plan after, in the order of `parameter_sets`.
+    pub parsed: Vec<(String, Plan, Plan)>,
     /// The first failure on a side.
     pub failure: Option<Failure>,
 }
@@ -52,7 +52,7 @@ pub struct Pair {
 /// A connection broke. What the server reports about a statement is a
 /// [`Failure`], not an error.
 pub async fn capture(pair: &Pair, case: &Case, counter_ratio: f64) -> Result<Capture, Error> {
-    let mut capture = Capture { parameter_sets: vec![], plans: vec![], after: vec![], failure: None };
+    let mut capture = Capture { parameter_sets: vec![], plans: vec![], parsed: vec![], failure: None };
     for parameters in &case.parameter_sets {
         let before = plans_of(&pair.before, case, parameters).await;
         let Some(before) = accept(before, Variant::Before, parameters, &mut capture)? else {
@@ -115,7 +115,7 @@ fn add(
     for (side, json) in [(Variant::Before, before_json), (Variant::After, after_json)] {
         capture.plans.push(KeptPlan { query: query.into(), side, parameter_label: label.clone(), json });
     }
-    capture.after.push(after);
+    capture.parsed.push((label, before, after));
 }
 
 /// The plans of all statements of a case, in one transaction where there are several.

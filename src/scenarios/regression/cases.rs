@@ -1,6 +1,7 @@
 //! What is executed on both sides: a query's statements with `$n` parameters
 //! and the parameter sets they run under. Plain data.
 
+use crate::project::budget::{BudgetRule, PlanRule};
 use crate::project::query::Query;
 use crate::sql::parameters::to_positional;
 use crate::sql::statement::{StatementKind, statement_kind};
@@ -14,6 +15,17 @@ pub struct Case {
     pub statements: Vec<CaseStatement>,
     /// What it runs under; at least one, possibly without values.
     pub parameter_sets: Vec<CaseParameters>,
+    /// What its budget asks of its plans.
+    pub plan_budgets: Vec<PlanBudget>,
+}
+
+/// A plan check and its text in the project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanBudget {
+    /// As written.
+    pub text: String,
+    /// What it asks.
+    pub rule: PlanRule,
 }
 
 /// One statement of a query.
@@ -48,7 +60,14 @@ impl Case {
     /// A query as a case; `parameter_sets` in the order of first use over all statements.
     #[must_use]
     pub fn new(query: &Query, parameter_sets: Vec<CaseParameters>) -> Self {
-        Self::of_statements(&query.name, &query.statements, parameter_sets)
+        let plan_budget = |budget: &crate::project::budget::Budget| match &budget.rule {
+            BudgetRule::Plan(rule) => Some(PlanBudget { text: budget.text.clone(), rule: rule.clone() }),
+            _ => None,
+        };
+        Self {
+            plan_budgets: query.budgets.iter().filter_map(plan_budget).collect(),
+            ..Self::of_statements(&query.name, &query.statements, parameter_sets)
+        }
     }
 
     /// The same from a name and statements with `:name` parameters.
@@ -73,7 +92,7 @@ impl Case {
         if parameter_sets.is_empty() {
             parameter_sets.push(CaseParameters { label: String::new(), values: vec![None; names.len()] });
         }
-        Self { query: name.to_owned(), statements: case_statements, parameter_sets }
+        Self { query: name.to_owned(), statements: case_statements, parameter_sets, plan_budgets: vec![] }
     }
 
     /// Whether it must run inside a transaction that is rolled back.

@@ -4,6 +4,7 @@
 use super::capture::{self, Capture, Pair};
 use super::cases::Case;
 use super::measure::{self, Measured, Method};
+use super::rules::{self, Partitions};
 use super::sides::Sides;
 use super::verdict::{self, Thresholds};
 use super::{findings, results};
@@ -25,6 +26,8 @@ pub struct Bench<'a> {
     pub limits: Thresholds,
     /// How times are taken; `None`: plans and counters only.
     pub method: Option<&'a Method>,
+    /// Partitions of the tables, for plan checks.
+    pub partitions: &'a Partitions,
     /// Replays everything random.
     pub seed: u64,
     /// Tells a person that work goes on.
@@ -83,6 +86,13 @@ pub async fn compare_case(
         found.findings.push(findings::of_failure(&case.query, failure, location));
         return Ok(());
     }
+    found.findings.extend(rules::findings(
+        &case.query,
+        &case.plan_budgets,
+        &capture.parsed,
+        bench.partitions,
+        location.as_ref(),
+    ));
     add_results(bench, case, &mut capture).await?;
     let mut comparison = QueryComparison {
         query: case.query.clone(),
@@ -92,6 +102,7 @@ pub async fn compare_case(
         time: None,
         attribution: None,
         plan_choices: vec![],
+        is_unstable: false,
     };
     add_times(bench, case, &mut comparison, found).await?;
     (comparison.change, comparison.because) =

@@ -3,7 +3,7 @@
 use super::capture::Failure;
 use super::verdict::{self, Thresholds};
 use crate::model::evidence::regression::{
-    Change, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, ResultVerdict,
+    Attribution, Change, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, ResultVerdict,
 };
 use crate::model::{Finding, Severity, SourceLocation, Variant};
 use crate::project::query::Query;
@@ -12,6 +12,15 @@ use crate::project::query::Query;
 #[must_use]
 pub fn location(query: &Query) -> SourceLocation {
     SourceLocation { path: query.path.clone(), line: query.line }
+}
+
+/// The statement behind a change, as a line of evidence.
+#[must_use]
+pub fn attribution_line(attribution: &Attribution) -> String {
+    format!(
+        "because of statement {} of {} (line {}): {}",
+        attribution.number, attribution.version, attribution.line, attribution.statement
+    )
 }
 
 /// The findings of one query that ran on both sides.

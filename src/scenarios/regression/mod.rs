@@ -4,14 +4,20 @@
 //! `verdict`, `findings`. Input and output: `sides` (clones), `capture`
 //! (plans), `results` (rows), `timing` and `measure` (times), `run`.
 
+/// Which statement made the difference.
+pub mod attribution;
 /// A query's plans and counters on both sides.
 pub mod capture;
 /// What is executed.
 pub mod cases;
+/// What else moves a plan.
+pub mod choices;
 /// Deterministic counters of two executions.
 pub mod compare;
 /// Every case on both sides.
 pub mod comparison;
+/// What lies behind the changes.
+pub mod deepen;
 /// Two plan trees.
 pub mod diff;
 /// What is wrong, in words.
@@ -22,6 +28,8 @@ pub mod measure;
 pub mod pinning;
 /// Rows of both sides.
 pub mod results;
+/// Plan checks.
+pub mod rules;
 mod run;
 /// The clones.
 pub mod sides;
@@ -31,6 +39,8 @@ pub mod timing;
 pub mod touched;
 /// What became of a query.
 pub mod verdict;
+/// What indexes cost a writer.
+pub mod write_cost;
 /// From what was found to the report.
 pub mod write_report;
 

@@ -1,14 +1,18 @@
 //! Compares every query before and after a change, side by side on clones.
 
+use super::attribution::{self, Step};
 use super::cases::{Case, CaseParameters};
 use super::comparison::{self, Bench, Found};
 use super::measure::{self, Method};
+use super::rules::Partitions;
 use super::sides::{self, SchemaChange, Sides};
+use super::touched::Touched;
 use super::verdict::{self, Thresholds};
-use super::{findings, write_report};
+use super::{deepen, findings, write_report};
 use crate::model::ScenarioReport;
-use crate::postgres::Session;
+use crate::postgres::{Session, physical};
 use crate::prepare::Context;
+use crate::project::migration::Migration;
 use crate::project::query::Query;
 use crate::stats::clock;
 use anyhow::Context as _;
@@ -30,6 +34,12 @@ pub struct Options {
     pub max_seconds: Option<f64>,
     /// Plans and counters only.
     pub without_times: bool,
+    /// Don't look for the statement behind each change.
+    pub skip_attribution: bool,
+    /// Don't measure what new indexes cost a writer.
+    pub skip_write_costs: bool,
+    /// Don't look for what else moves a plan.
+    pub skip_choices: bool,
 }
 
 /// What is compared, resolved from options and settings.
@@ -46,15 +56,17 @@ struct Compared {
 /// The environment failed, or the change itself does.
 pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
     let start = clock::now();
-    let compared = resolve(context, options)?;
+    let Some(compared) = resolve(context, options)? else {
+        let reason = "there is only one migration, so there is no version before it to compare with";
+        return Ok(write_report::skipped(reason));
+    };
     let change = schema_change(context, options, &compared);
     let template = context.databases.at(&compared.from, &compared.volume).await?;
     let (sides, touched) = sides::prepare(context.target, &template, &change, context.progress).await?;
-    let outcome = compare_all(context, options, &compared, &sides).await;
+    let outcome = compare_all(context, options, &compared, &sides, &touched).await;
     let dropped = sides::drop(context.target, &sides).await;
     let (found, limits) = outcome?;
     dropped?;
-    let _ = touched;
     Ok(write_report::report(&found, &limits, clock::elapsed_us(start)))
 }
 
@@ -63,6 +75,7 @@ async fn compare_all(
     options: &Options,
     compared: &Compared,
     sides: &Sides,
+    touched: &Touched,
 ) -> anyhow::Result<(Found, Thresholds)> {
     let settings = &context.project.settings.regression;
     let queries: Vec<&Query> = wanted(context, options).collect();
@@ -83,6 +96,7 @@ async fn compare_all(
         sides,
         limits,
         method: (!options.without_times).then_some(&method),
+        partitions: &partitions(context, sides).await?,
         seed: context.seed,
         progress: context.progress,
     };
@@ -93,13 +107,69 @@ async fn compare_all(
     found.evidence.method = describe_method(&method, options);
     let pair = comparison::sessions(&bench).await?;
     context.progress.phase("comparing queries", Some(queries.len() as u64));
+    let mut cases = Vec::new();
     for (done, query) in (1u64..).zip(queries) {
         let case = Case::new(query, parameter_sets(&pair.before, query, context.seed).await?);
         comparison::compare_case(&bench, &pair, &case, Some(findings::location(query)), &mut found).await?;
         context.progress.advance_to(done);
         (context.checkpoint)(&write_report::partial(&found, &limits));
+        cases.push(case);
     }
+    drop(pair);
+    deepen(options, &bench, &steps(context, options, compared), &cases, touched, &mut found).await?;
     Ok((found, limits))
+}
+
+async fn deepen(
+    options: &Options,
+    bench: &Bench<'_>,
+    steps: &[Step],
+    cases: &[Case],
+    touched: &Touched,
+    found: &mut Found,
+) -> anyhow::Result<()> {
+    if !options.skip_attribution {
+        deepen::attribute(bench, steps, cases, found).await?;
+    }
+    if !options.skip_write_costs {
+        deepen::add_write_costs(bench, touched, found).await?;
+    }
+    if !options.skip_choices {
+        deepen::add_choices(bench, cases, found).await?;
+    }
+    Ok(())
+}
+
+async fn partitions(context: &Context<'_>, sides: &Sides) -> anyhow::Result<Partitions> {
+    let session = context.target.connect_to(&sides.after).await?;
+    let mut partitions = Partitions::new();
+    for table in physical::tables(&session).await? {
+        let Some(parent) = table.parent else { continue };
+        let bare = parent.rsplit('.').next().unwrap_or(&parent).trim_matches('"').to_owned();
+        partitions.entry(bare).or_default().push(table.bare_name);
+    }
+    Ok(partitions)
+}
+
+/// The change's statements one by one; none where the project migrates by a command of its own.
+fn steps(context: &Context<'_>, options: &Options, compared: &Compared) -> Vec<Step> {
+    if let Some(statement) = &options.try_statement {
+        return attribution::steps("--try", statement);
+    }
+    if context.project.settings.database.migrate_command.is_some() {
+        return Vec::new();
+    }
+    let files = between(context, compared);
+    files.flat_map(|migration| attribution::steps(&migration.version, &migration.sql)).collect()
+}
+
+/// The migrations after `from`, up to `to`.
+fn between<'a>(context: &Context<'a>, compared: &'a Compared) -> impl Iterator<Item = &'a Migration> {
+    let project: &'a crate::project::Project = context.project;
+    let place = |version: &str| project.migrations.iter().position(|migration| migration.version == version);
+    let from = place(&compared.from).map_or(0, |at| at + 1);
+    let to = place(&compared.to).map_or(project.migrations.len(), |at| at + 1);
+    project.migrations[from.min(to)..to].iter()
 }
 
 fn describe_method(method: &Method, options: &Options) -> String {
@@ -116,7 +186,7 @@ fn describe_method(method: &Method, options: &Options) -> String {
     )
 }
 
-fn resolve(context: &Context<'_>, options: &Options) -> anyhow::Result<Compared> {
+fn resolve(context: &Context<'_>, options: &Options) -> anyhow::Result<Option<Compared>> {
     let project = context.project;
     let settings = &project.settings.regression;
     let versions: Vec<&str> = project.migrations.iter().map(|migration| migration.version.as_str()).collect();
@@ -128,33 +198,23 @@ fn resolve(context: &Context<'_>, options: &Options) -> anyhow::Result<Compared>
     if let Some(statement) = &options.try_statement {
         let from = options.from.clone().or_else(|| versions.last().map(|&version| version.to_owned()));
         let from = from.context("there is no migration to try the statement on")?;
-        return Ok(Compared { from, to: statement.clone(), volume });
+        return Ok(Some(Compared { from, to: statement.clone(), volume }));
     }
     let to =
         options.to.clone().or_else(|| settings.to.clone()).or_else(|| versions.last().map(|&v| v.to_owned()));
-    let to = to.context("there is no migration to compare; give --from and --to")?;
+    let Some(to) = to else { return Ok(None) };
     let earlier = versions.iter().position(|&version| version == to).and_then(|at| at.checked_sub(1));
     let from = options.from.clone().or_else(|| settings.from.clone());
     let from = from.or_else(|| earlier.map(|at| versions[at].to_owned()));
-    let from =
-        from.with_context(|| format!("migration {to} has none before it to compare with; give --from"))?;
-    Ok(Compared { from, to, volume })
+    Ok(from.map(|from| Compared { from, to, volume }))
 }
 
 fn schema_change<'a>(context: &Context<'a>, options: &Options, compared: &Compared) -> SchemaChange<'a> {
     if let Some(statement) = &options.try_statement {
         return SchemaChange::Statements(vec![statement.clone()]);
     }
-    let between =
-        context.project.migrations.iter().skip_while(|migration| migration.version != compared.from).skip(1);
-    let mut sql = String::new();
-    for migration in between {
-        sql.push_str(&migration.sql);
-        sql.push_str("\n;\n");
-        if migration.version == compared.to {
-            break;
-        }
-    }
+    let sql: Vec<&str> = between(context, compared).map(|migration| migration.sql.as_str()).collect();
+    let sql = sql.join("\n;\n");
     SchemaChange::Migrations { databases: context.databases, version: Some(compared.to.clone()), sql }
 }
 
@@ -163,7 +223,9 @@ fn wanted<'a>(context: &Context<'a>, options: &'a Options) -> impl Iterator<Item
     project.queries.iter().filter(|query| options.queries.is_empty() || options.queries.contains(&query.name))
 }
 
-async fn parameter_sets(_: &Session, query: &Query, _: u64) -> anyhow::Result<Vec<CaseParameters>> {
-    anyhow::ensure!(query.parameters.is_empty(), "{} has parameters, which cannot be drawn yet", query.name);
-    Ok(Vec::new())
+/// Sets that pull a plan in different directions, drawn from the data before the change.
+async fn parameter_sets(session: &Session, query: &Query, seed: u64) -> anyhow::Result<Vec<CaseParameters>> {
+    let drawn = crate::parameters::draw_contrasting(session, query, seed).await?;
+    let set = |set: crate::parameters::ParameterSet| CaseParameters { label: set.label, values: set.values };
+    Ok(drawn.into_iter().map(set).collect())
 }

@@ -119,7 +119,8 @@ fn most_moved(sets: &[ParameterComparison], change: Change) -> Option<String> {
 /// slower and not surely less than the ratio that fails.
 #[must_use]
 pub fn fails(comparison: &QueryComparison, limits: &Thresholds) -> bool {
-    if comparison.change != Change::Regressed {
+    let by_plan = comparison.parameter_sets.iter().any(|set| !set.plan_changes.is_empty());
+    if comparison.change != Change::Regressed || (comparison.is_unstable && by_plan) {
         return false;
     }
     counters_change(&comparison.parameter_sets) == Change::Regressed
@@ -216,6 +217,7 @@ mod tests {
             time,
             attribution: None,
             plan_choices: vec![],
+            is_unstable: false,
         }
     }
 

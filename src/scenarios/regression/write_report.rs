@@ -12,6 +12,21 @@ use crate::stats::ratio::{Pair, clustered_median_ratio};
 /// Confidence of the floor as it is shown.
 const FLOOR_CONFIDENCE: f64 = 0.95;
 
+/// The report of a question that could not be asked.
+#[must_use]
+pub fn skipped(reason: &str) -> ScenarioReport {
+    ScenarioReport {
+        scenario: Scenario::Regression,
+        verdict: Verdict::Skipped { reason: reason.to_owned() },
+        summary: format!("not run because {reason}"),
+        findings: vec![],
+        measurements: vec![],
+        evidence: Evidence::None,
+        warnings: vec![],
+        duration_ms: 0,
+    }
+}
+
 /// The whole report.
 #[must_use]
 pub fn report(found: &Found, limits: &Thresholds, duration_us: f64) -> ScenarioReport {

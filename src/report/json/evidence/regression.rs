@@ -66,6 +66,8 @@ mirror! {
         attribution: Option<AttributionEntry>,
         /// What moves this query's plan besides the migration, one sentence each.
         plan_choices: Vec<String>,
+        /// Another ANALYZE of the same data gives another plan: a changed plan is then no failure.
+        is_unstable: bool,
     }
 
     /// One query under one parameter set, on both sides.

@@ -1,0 +1,109 @@
+//! What lies behind the changes, once all queries are compared: the statement
+//! that made each, what else moves their plans, what new indexes cost.
+//!
+//! Runs last: it changes statistics and tables of the clones.
+
+use super::attribution::{self, Step};
+use super::cases::Case;
+use super::comparison::{Bench, Found};
+use super::touched::Touched;
+use super::{choices, findings, write_cost};
+use crate::model::Severity;
+use crate::model::evidence::regression::{Change, QueryComparison};
+
+/// Names the statement behind each change, in the comparisons and their findings.
+///
+/// # Errors
+/// A connection breaks, or a statement fails by itself that did not in its file.
+pub async fn attribute(
+    bench: &Bench<'_>,
+    steps: &[Step],
+    cases: &[Case],
+    found: &mut Found,
+) -> anyhow::Result<()> {
+    let changed = |query: &QueryComparison| {
+        query.change == Change::Improved
+            || query.change == Change::Regressed
+            || query.parameter_sets.iter().any(|set| !set.plan_changes.is_empty())
+    };
+    let pairs: Vec<(&Case, &QueryComparison)> = found
+        .evidence
+        .queries
+        .iter()
+        .filter(|query| changed(query))
+        .filter_map(|query| Some((cases.iter().find(|case| case.query == query.query)?, query)))
+        .collect();
+    let names: Vec<String> = pairs.iter().map(|(case, _)| case.query.clone()).collect();
+    let attributions =
+        attribution::attribute(bench.target, &bench.sides.before, steps, &pairs, bench.progress).await?;
+    for (name, attribution) in names.into_iter().zip(attributions) {
+        let Some(attribution) = attribution else { continue };
+        let line = findings::attribution_line(&attribution);
+        for finding in found.findings.iter_mut().filter(|finding| finding.subject == name) {
+            finding.evidence.push(line.clone());
+        }
+        if let Some(query) = found.evidence.queries.iter_mut().find(|query| query.query == name) {
+            query.attribution = Some(attribution);
+        }
+    }
+    Ok(())
+}
+
+/// Adds what else moves each query's plan, and takes the failure from
+/// regressions that another ANALYZE of the same data would bring or take.
+///
+/// # Errors
+/// A connection breaks.
+pub async fn add_choices(bench: &Bench<'_>, cases: &[Case], found: &mut Found) -> anyhow::Result<()> {
+    bench.progress.phase("trying other parameters, generic plans and another ANALYZE", None);
+    let session = bench.target.connect_to(&bench.sides.after).await?;
+    let cases: Vec<&Case> = cases
+        .iter()
+        .filter(|case| found.evidence.queries.iter().any(|query| query.query == case.query))
+        .collect();
+    let mut sentences = Vec::new();
+    for case in &cases {
+        sentences.push(choices::by_parameter(&session, case).await?);
+    }
+    drop(session);
+    let before = choices::unstable(bench.target, &bench.sides.identical, &cases).await?;
+    let after = choices::unstable(bench.target, &bench.sides.after, &cases).await?;
+    for (index, case) in cases.iter().enumerate() {
+        let Some(query) = found.evidence.queries.iter_mut().find(|query| query.query == case.query) else {
+            continue;
+        };
+        query.plan_choices.append(&mut sentences[index]);
+        let sides: Vec<&str> = [(before[index], "before"), (after[index], "after")]
+            .into_iter()
+            .filter_map(|(moved, side)| moved.then_some(side))
+            .collect();
+        if sides.is_empty() {
+            continue;
+        }
+        query.is_unstable = true;
+        let sentence = format!(
+            "another ANALYZE of the same data gives another plan ({}): unstable",
+            sides.join(" and ")
+        );
+        query.plan_choices.push(sentence.clone());
+        for finding in &mut found.findings {
+            if finding.subject == case.query && finding.code == "plan-regressed" {
+                finding.severity = finding.severity.min(Severity::Warning);
+                finding.evidence.push(sentence.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the write cost of every table whose indexes changed.
+///
+/// # Errors
+/// A connection breaks.
+pub async fn add_write_costs(bench: &Bench<'_>, touched: &Touched, found: &mut Found) -> anyhow::Result<()> {
+    bench.progress.phase("writing to what has other indexes", None);
+    let sides = bench.sides;
+    found.evidence.write_costs =
+        write_cost::write_costs(bench.target, &sides.identical, &sides.after, touched).await?;
+    Ok(())
+}
