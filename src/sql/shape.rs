@@ -243,8 +243,7 @@ impl Shaper {
         self.words_len += 1;
         self.blank();
         self.word_start = self.out.len();
-        self.out.extend_from_slice(word);
-        self.out[self.word_start..].make_ascii_lowercase();
+        self.out.extend(word.iter().map(u8::to_ascii_lowercase));
         self.previous = Previous::Word;
     }
 
