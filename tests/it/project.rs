@@ -2,6 +2,7 @@
 
 use plimsoll::project::Project;
 use plimsoll::project::diagnostic::render;
+use plimsoll::project::settings::{RegressionSettings, Settings};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -264,5 +265,55 @@ proptest! {
             prop_assert!(!problems.is_empty());
             prop_assert!(!render(&problems, true).is_empty());
         }
+    }
+}
+
+/// The files of the reference page: fenced blocks with a path behind their language.
+fn documented_files(page: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some((_, path)) = line.strip_prefix("```").and_then(|fence| fence.split_once(' ')) else {
+            continue;
+        };
+        let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        files.push((path.to_owned(), text.join("\n") + "\n"));
+    }
+    files
+}
+
+#[test]
+fn the_reference_page_is_a_project_and_names_everything() {
+    let page = fs::read_to_string("docs/reference-project.md").expect("the reference page");
+    let files = documented_files(&page);
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+    assert_eq!(files.len(), 6);
+    let folder = folder(&files);
+    let project =
+        Project::load(folder.path()).unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
+    // What the page calls a default is one.
+    let defaults = Settings::default();
+    assert_eq!(project.settings.slow_queries, defaults.slow_queries);
+    assert_eq!(project.settings.deadlock, defaults.deadlock);
+    assert_eq!(project.settings.n_plus_one.threshold, defaults.n_plus_one.threshold);
+    let regression = RegressionSettings { from: None, to: None, ..project.settings.regression };
+    assert_eq!(regression, defaults.regression);
+    // The words behind "known", as the loader itself lists them.
+    let text = problems(&[
+        (
+            "plimsoll.toml",
+            "[budgets]\nqqqqqqqq = 1\n[n-plus-one]\nqqqqqqqq = 1\n[slow-queries]\nqqqqqqqq = 1\n[regression]\nqqqqqqqq = 1\n[deadlock]\nqqqqqqqq = 1\n[database]\nqqqqqqqq = 1\n[qqqqqqqq]",
+        ),
+        ("queries/a.sql", "-- name: a\n-- param: x = qqqqqqqq(1)\nselect :x"),
+    ]);
+    let lists: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once("known")?.1.split_once(": "))
+        .map(|(_, list)| list)
+        .collect();
+    assert_eq!(lists.len(), 8, "{text}");
+    for word in lists.iter().flat_map(|list| list.split(", ")) {
+        assert!(page.contains(word), "docs/reference-project.md does not name `{word}`");
     }
 }
