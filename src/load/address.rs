@@ -70,7 +70,8 @@ pub struct Address {
     pub options: Option<String>,
     /// Encryption.
     pub encryption: Encryption,
-    /// For connecting, and for the longest silence while a reply is awaited.
+    /// For connecting and logging in, and over TCP for the longest silence while
+    /// a reply is awaited. Statements are limited by `statement_timeout` in `options`.
     pub timeout: Duration,
 }
 

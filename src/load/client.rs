@@ -91,6 +91,7 @@ impl Client {
         let mut stream = Stream::open(address)?;
         let mut inbox = Inbox::new();
         let session = login::start(&mut stream, &mut inbox, address)?;
+        stream.settle()?;
         Ok(Self { stream, inbox, backend_pid: session.backend_pid, statements: 0 })
     }
 

@@ -78,6 +78,19 @@ fn handshake(socket: TcpStream, host: &str, config: &Arc<ClientConfig>) -> Resul
     Ok(Stream::Tls(Box::new(stream)))
 }
 
+impl Stream {
+    /// Ends the waiting limits of the login on a Unix socket: each costs a
+    /// kernel timer per statement, and a server on this machine that ends
+    /// closes its sockets.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        if let Self::Unix(socket) = self {
+            socket.set_read_timeout(None)?;
+            socket.set_write_timeout(None)?;
+        }
+        Ok(())
+    }
+}
+
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {

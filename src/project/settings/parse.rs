@@ -364,7 +364,7 @@ impl Default for Settings {
             slow_queries: SlowQueriesSettings {
                 max_samples: 20_000,
                 max_seconds: 10.0,
-                connections: 5,
+                connections: 20,
                 cold: false,
             },
             regression: RegressionSettings {

@@ -32,9 +32,6 @@ use anyhow::{Context as _, bail};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Fewest connections before a query that passes may be left alone.
-const CONNECTIONS_MIN: usize = 20;
-
 /// Asks whether every query stays within its budgets.
 ///
 /// # Errors
@@ -88,6 +85,8 @@ fn chosen_volumes(context: &Context<'_>, names: &[String]) -> anyhow::Result<Vec
 
 /// What is fixed before the first sample.
 struct MeasuringPlan {
+    /// Fewest connections before a fast query that is decided may be left alone.
+    connections_min: usize,
     schedule: Schedule,
     time_budgets: usize,
     run_confidence: f64,
@@ -106,10 +105,11 @@ impl MeasuringPlan {
                 .count()
         };
         let time_budgets: usize = volumes.iter().map(holds_at).sum();
-        let connections_min = (settings.connections as usize).max(CONNECTIONS_MIN);
+        let connections_min = settings.connections as usize;
         let affordable = usize::try_from(settings.max_samples).unwrap_or(usize::MAX) / SAMPLES_PER_CONNECTION;
         let connections_max = affordable.clamp(1, CONNECTIONS_MAX);
         Self {
+            connections_min,
             schedule: Schedule::new(connections_min, connections_max, time_budgets, options.confidence),
             time_budgets,
             run_confidence: options.confidence,
@@ -464,7 +464,7 @@ impl Sampling {
             let record = &mut self.records[index];
             let is_settled =
                 counters_fail(record) || is_settled(record, &self.ping, plan.schedule.confidence);
-            let has_enough = opened >= CONNECTIONS_MIN || self.spent_us[index] > max_us / 4.0;
+            let has_enough = opened >= plan.connections_min || self.spent_us[index] > max_us / 4.0;
             if is_settled && has_enough {
                 self.done[index] = true;
             } else if self.spent_us[index] > max_us {
