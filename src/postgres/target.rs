@@ -148,6 +148,12 @@ impl Target {
         self.address.url(database)
     }
 
+    /// The same for clients that speak the protocol themselves: whom they trust.
+    #[must_use]
+    pub fn tls_config(&self) -> Arc<rustls::ClientConfig> {
+        self.tls.config()
+    }
+
     /// How connections are encrypted, where they are.
     pub(super) fn tls(&self) -> &MakeTls {
         &self.tls

@@ -48,6 +48,11 @@ pub(super) struct MakeTls {
 }
 
 impl MakeTls {
+    /// What a handshake is made with.
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
     /// Reads the certificates.
     pub(super) fn new(options: &TlsOptions) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -64,12 +64,13 @@ async fn a_missing_index_is_named_tried_on_a_clone_and_its_effect_measured() {
         &[
             (
                 "by_key",
-                "-- budget: p95 < 1s, buffers < 10, no seq scan on orders\nSELECT * FROM orders WHERE id = 7;",
+                "-- budget: p95 < 1s, buffers < 10, no seq scan on orders\n-- param: id = sample(orders.id)\n\
+                 SELECT * FROM orders WHERE id = :id;",
             ),
             (
                 "history",
-                "-- budget: buffers < 50, no seq scan on orders, p95 < 1s\n\
-                 SELECT * FROM orders WHERE user_id = 17 ORDER BY created_at DESC LIMIT 20;",
+                "-- budget: buffers < 50, no seq scan on orders, p95 < 1s\n-- param: user_id = sample(orders.user_id)\n\
+                 SELECT * FROM orders WHERE user_id = :user_id ORDER BY created_at DESC LIMIT 20;",
             ),
         ],
         &Options::default(),

@@ -14,7 +14,7 @@ use super::summary::{doubts, summarise};
 use super::trial::try_index;
 use super::verdict::{counters_fail, decide_all, is_settled, judge, scenario_verdict, summary};
 use super::workload::PreparedQuery;
-use crate::load::Address;
+use crate::load::{Address, Encryption};
 use crate::model::evidence::Evidence;
 use crate::model::evidence::slow_queries::{
     DecisionRule, IndexTrial, LatencySummary, QueryEvidence, SlowQueriesEvidence, VolumeEvidence,
@@ -31,6 +31,7 @@ use crate::stats::clock;
 use anyhow::{Context as _, bail};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_postgres::config::SslMode;
 
 /// Asks whether every query stays within its budgets.
 ///
@@ -340,6 +341,11 @@ impl Sampling {
         let timeout = format!("-c statement_timeout={}", plan.max.as_millis());
         address.options =
             Some(address.options.map_or_else(|| timeout.clone(), |options| format!("{options} {timeout}")));
+        address.encryption = match config.get_ssl_mode() {
+            SslMode::Disable => Encryption::Off,
+            SslMode::Prefer => Encryption::Preferred(context.target.tls_config()),
+            _ => Encryption::Required(context.target.tls_config()),
+        };
         address.timeout = plan.max + Duration::from_secs(30);
         let records = queries.iter().map(|query| new_record(query)).collect();
         let (spent_us, done) = (vec![0.0; queries.len()], vec![false; queries.len()]);
