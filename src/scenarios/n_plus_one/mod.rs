@@ -1,14 +1,23 @@
 //! Does the application ask per row what it could ask once?
+//!
+//! [`detect`] is a pure function from a trace to loops and other repetitions;
+//! [`judge`] adds the baseline and the verdict; [`run`] finds the traces.
 
 mod affinity;
 mod assign;
+pub mod baseline;
 mod detect;
 mod executions;
 mod explain;
+mod findings;
 mod group;
 mod judge;
+mod listing;
 mod reading;
+mod record;
 mod repeats;
+mod run;
 mod sources;
 
 pub use detect::{DetectOptions, Detection, detect};
+pub use run::{Options, judge, run};

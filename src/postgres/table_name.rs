@@ -1,0 +1,47 @@
+//! Names for the table OIDs and column numbers of result descriptions.
+
+use super::{Error, Session};
+
+/// A table and its columns, by the numbers of RowDescription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTable {
+    /// OID of the table.
+    pub oid: u32,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its columns: number and name.
+    pub columns: Vec<(i16, String)>,
+}
+
+/// The tables with these OIDs, as far as they still exist.
+///
+/// # Errors
+/// The server refuses or the connection breaks.
+pub async fn name_tables(session: &Session, oids: &[u32]) -> Result<Vec<NamedTable>, Error> {
+    let rows = session
+        .query(
+            "SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text \
+             FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+             WHERE c.oid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped \
+             ORDER BY c.oid, a.attnum",
+            &[&oids],
+        )
+        .await?;
+    let mut tables: Vec<NamedTable> = Vec::new();
+    for row in rows {
+        let oid: u32 = row.get(0);
+        let column = (row.get(3), row.get(4));
+        match tables.last_mut().filter(|table| table.oid == oid) {
+            Some(table) => table.columns.push(column),
+            None => {
+                let (schema, name) = (row.get(1), row.get(2));
+                tables.push(NamedTable { oid, schema, name, columns: vec![column] });
+            }
+        }
+    }
+    Ok(tables)
+}

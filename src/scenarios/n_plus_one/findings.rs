@@ -1,0 +1,215 @@
+//! Detection to findings, verdict and summary. Pure.
+
+use super::detect::Detection;
+use crate::model::evidence::n_plus_one::{Certainty, LoopGroup, RepeatGroup, RepeatKind};
+use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
+use crate::trace::Losses;
+use std::collections::BTreeMap;
+
+/// Longest piece of a statement in a message, in characters.
+const STATEMENT_CHARS: usize = 120;
+
+/// One finding per loop (its groups together), then one per other repetition.
+#[must_use]
+pub(super) fn findings(detection: &Detection) -> Vec<Finding> {
+    let mut by_fingerprint: BTreeMap<&str, Vec<&LoopGroup>> = BTreeMap::new();
+    for group in &detection.loops {
+        by_fingerprint.entry(&group.fingerprint).or_default().push(group);
+    }
+    let mut loops: Vec<(u64, Finding)> = by_fingerprint
+        .values()
+        .map(|groups| (groups.iter().map(|group| group.executions).sum(), loop_finding(groups, detection)))
+        .collect();
+    loops.sort_by(|(left_n, left), (right_n, right)| {
+        right.severity.cmp(&left.severity).then(right_n.cmp(left_n)).then(left.message.cmp(&right.message))
+    });
+    let mut repeats: BTreeMap<(RepeatKind, u64), Vec<&RepeatGroup>> = BTreeMap::new();
+    for group in &detection.repeats {
+        repeats.entry((group.kind, group.shape.hash)).or_default().push(group);
+    }
+    let repeats = repeats.into_values().map(|groups| repeat_finding(&groups));
+    loops.into_iter().map(|(_, finding)| finding).chain(repeats).collect()
+}
+
+fn loop_finding(groups: &[&LoopGroup], detection: &Detection) -> Finding {
+    let first = groups[0];
+    let pair = first.pairs.first().map(|pair| format!("{} -> {}", pair.from, pair.to)).unwrap_or_default();
+    let most = groups.iter().map(|group| group.executions).max().unwrap_or(0);
+    let severity = match (&first.accepted, groups.iter().map(|group| group.certainty).max()) {
+        (Some(_), _) | (None, Some(Certainty::Possible) | None) => Severity::Warning,
+        (None, Some(Certainty::Likely | Certainty::Strong)) => Severity::Failure,
+    };
+    let accepted = first.accepted.as_ref().map(|reason| format!(" (accepted: {reason})")).unwrap_or_default();
+    let mut evidence = vec![
+        format!("parent: {}", shortened(&first.parent.text)),
+        format!("child: {}", shortened(&first.child.text)),
+    ];
+    for pair in &first.pairs {
+        evidence.push(format!(
+            "values flow {} -> {} in {} of {} executions",
+            pair.from, pair.to, pair.explained, first.executions
+        ));
+    }
+    evidence.extend(groups.iter().take(10).map(|group| group_line(group, detection)));
+    if groups.len() > 10 {
+        evidence.push(format!("and {} more groups", groups.len() - 10));
+    }
+    evidence.push(format!("certainty: {}; fingerprint: {}", first.certainty.word(), first.fingerprint));
+    evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
+    Finding {
+        code: "n-plus-one",
+        severity,
+        subject: subject(groups.iter().map(|group| group.scope.as_str())),
+        message: format!(
+            "one query per row: {most} times the same statement, fed row by row ({pair}){accepted}"
+        ),
+        evidence,
+        next_step: next_step(first),
+        location: None,
+    }
+}
+
+fn group_line(group: &LoopGroup, detection: &Detection) -> String {
+    let inside = group.inside.and_then(|at| detection.loops.get(at));
+    let inside = inside.map(|outer| format!(", inside the loop over {}", shortened(&outer.child.text)));
+    let parents = if group.parent_executions == 1 { "execution" } else { "executions" };
+    let odd = match (group.empty, group.failed) {
+        (0, 0) => String::new(),
+        (empty, 0) => format!(", {empty} without a row"),
+        (empty, failed) => format!(", {empty} without a row, {failed} failed"),
+    };
+    format!(
+        "{}: {} executions for {} rows of {} parent {parents}, {} different values, {:.1} ms, {:.0} % of the scope's database time{odd}{}",
+        group.scope,
+        group.executions,
+        group.parent_rows,
+        group.parent_executions,
+        group.distinct_values,
+        group.total_us as f64 / 1000.0,
+        group.share_of_scope * 100.0,
+        inside.unwrap_or_default(),
+    )
+}
+
+fn next_step(group: &LoopGroup) -> String {
+    let column = group.pairs.first().map_or("the key", |pair| pair.to.as_str());
+    format!(
+        "Ask once for all rows: join it into the parent query, load it eagerly, or fetch the whole set with {column} = ANY($1)"
+    )
+}
+
+fn repeat_finding(groups: &[&RepeatGroup]) -> Finding {
+    let first = groups[0];
+    let executions: u64 = groups.iter().map(|group| group.executions).sum();
+    let (severity, message, next_step) = match first.kind {
+        RepeatKind::WithoutVisibleParent => (
+            Severity::Warning,
+            format!("{executions} times the same query with varying keys that no earlier result holds"),
+            "If code loops over these keys, ask once with = ANY($1); the trace cannot tell where they come from",
+        ),
+        RepeatKind::Redundant => (
+            Severity::Note,
+            format!("{executions} times the same query with the same values and the same answer"),
+            "Keep the first answer for the length of the request",
+        ),
+        RepeatKind::RowByRowWrites => (
+            Severity::Note,
+            format!("{executions} rows written by one statement each"),
+            "Write them in one statement with several rows, UNNEST or COPY where it matters",
+        ),
+    };
+    let mut evidence = vec![format!("statement: {}", shortened(&first.shape.text))];
+    evidence.extend(groups.iter().take(10).map(|group| {
+        format!(
+            "{}: {} executions, {} different sets of values, {:.1} ms",
+            group.scope,
+            group.executions,
+            group.distinct_values,
+            group.total_us as f64 / 1000.0
+        )
+    }));
+    evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
+    Finding {
+        code: first.kind.code(),
+        severity,
+        subject: subject(groups.iter().map(|group| group.scope.as_str())),
+        message,
+        evidence,
+        next_step: next_step.into(),
+        location: None,
+    }
+}
+
+fn subject<'a>(scopes: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = scopes.collect();
+    names.dedup();
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(STATEMENT_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The verdict and what it rests on.
+#[must_use]
+pub(super) fn verdict(findings: &[Finding], losses: &Losses, statements: u64, complete: bool) -> (Verdict, String) {
+    let failures = findings.iter().filter(|finding| finding.severity == Severity::Failure).count();
+    let summary = match failures {
+        0 => format!("no new N+1 query in {statements} statements"),
+        1 => format!("1 N+1 query in {statements} statements"),
+        many => format!("{many} N+1 queries in {statements} statements"),
+    };
+    let needs = if failures > 0 {
+        None
+    } else if statements == 0 {
+        Some("a statement on the recorded connection: it may go elsewhere (a hard-coded address, a container of the tests' own, a Unix socket)".to_owned())
+    } else if losses.statements_may_be_missing() {
+        Some(format!(
+            "a whole trace: {} statements, {} messages and {} connections were not recorded",
+            losses.statements, losses.undecoded_messages, losses.opaque_connections
+        ))
+    } else if losses.values > 0 || losses.elements > 0 {
+        Some(format!(
+            "higher bounds of the recorder: {} values were left out",
+            losses.values + losses.elements
+        ))
+    } else if !complete {
+        Some("a trace that ends in order: this one was cut short".to_owned())
+    } else {
+        None
+    };
+    let verdict = match (failures, needs) {
+        (0, None) => Verdict::Pass,
+        (0, Some(needs)) => Verdict::Inconclusive { needs },
+        _ => Verdict::Fail,
+    };
+    (verdict, summary)
+}
+
+/// Numbers worth following over time.
+#[must_use]
+pub(super) fn measurements(detection: &Detection, statements: u64) -> Vec<Measurement> {
+    let count = |subject: &str, metric, value: u64| Measurement {
+        subject: subject.to_owned(),
+        metric,
+        unit: Unit::Count,
+        value: value as f64,
+        samples: 1,
+        interval: None,
+        volume: None,
+        variant: Variant::Only,
+    };
+    let mut all = vec![count("trace", "statements", statements)];
+    all.extend(detection.loops.iter().map(|group| {
+        let subject = format!("{} / {}", group.scope, group.fingerprint);
+        count(&subject, "queries_per_parent", group.executions)
+    }));
+    all
+}
