@@ -5,7 +5,9 @@
 mod set;
 
 fn main() {
-    for (name, scenarios) in [("known", set::known()), ("held out", set::held_out())] {
+    for (name, scenarios) in
+        [("known", set::known()), ("held out", set::held_out()), ("adversarial", set::adversarial())]
+    {
         let score = set::score(&scenarios);
         println!("{name}");
         for (label, value) in score.rows() {

@@ -6,6 +6,7 @@
 mod deadlock;
 mod load;
 mod migrate;
+mod n_plus_one;
 mod parameters;
 mod prepare;
 mod project;

@@ -1,13 +1,16 @@
 //! The labelled set: what is a loop, with N and parent, and what is none.
 
+#![allow(unreachable_pub, reason = "shared by an example and a test, each a root of its own")]
+
 #[macro_use]
 mod app;
+mod adversarial;
 mod clean;
 mod held_out;
 mod loops;
 mod score;
 
-pub use score::{Score, score};
+pub use score::score;
 
 use plimsoll::trace::Trace;
 
@@ -46,4 +49,9 @@ pub fn known() -> Vec<Labelled> {
 /// Written before the detector first ran, and looked at only afterwards.
 pub fn held_out() -> Vec<Labelled> {
     held_out::set()
+}
+
+/// Written afterwards by somebody who tried to mislead the detector.
+pub fn adversarial() -> Vec<Labelled> {
+    adversarial::set()
 }

@@ -92,7 +92,8 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
     };
     let mut repeats: Vec<_> = detection.repeats.iter().filter(|group| !is_quiet(group.kind)).collect();
     if let Label::Repeat(code, n) = &scenario.label {
-        repeats = detection.repeats.iter().collect();
+        let is_asked = |kind: RepeatKind| kind != RepeatKind::RowByRowWrites || kind.code() == *code;
+        repeats = detection.repeats.iter().filter(|group| is_asked(group.kind)).collect();
         score.repeats_labelled += 1;
         match repeats.iter().position(|group| group.kind.code() == *code && group.executions == *n) {
             Some(at) => {

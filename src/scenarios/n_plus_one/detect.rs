@@ -154,9 +154,9 @@ impl Pass {
         certainty: Certainty,
         scope_times: &[u64],
     ) -> LoopGroup {
-        let (_, shape, source) = group.key;
+        let (_, shape, parent) = group.key;
         let parents = per_parent(&self.assignments, group);
-        let parent_shape = executions.shapes[self.sources.list[source].shape].shape;
+        let parent_shape = executions.shapes[parent].shape;
         let child_shape = executions.shapes[shape].shape;
         let records: Vec<&StatementRecord> =
             group.members.iter().map(|member| executions.all[*member].record).collect();
@@ -192,7 +192,7 @@ impl Pass {
 
     /// The deciding column pair, then others whose values come from the same rows.
     fn pairs(&self, executions: &Executions<'_>, group: &Group) -> Vec<ColumnPair> {
-        let (_, shape, source) = group.key;
+        let (shape, source) = (group.key.1, group.source);
         let mut counts: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         for member in &group.members {
             let Some(assignment) = self.assignments[*member] else { continue };
@@ -213,6 +213,17 @@ impl Pass {
         let mut pairs = vec![pair(deciding, source, own)];
         let whole = group.members.len() as u64;
         let mut positions = BTreeSet::from([deciding]);
+        // Other columns of the parent that feed the same placeholder in turn.
+        let fed_by: BTreeMap<usize, u64> = group
+            .members
+            .iter()
+            .filter_map(|member| self.assignments[*member])
+            .fold(BTreeMap::new(), |mut counts, assignment| {
+                *counts.entry(assignment.source).or_default() += 1;
+                counts
+            });
+        let shares = fed_by.into_iter().filter(|(other, fed)| *other != source && fed * 4 >= whole);
+        pairs.extend(shares.map(|(other, fed)| pair(deciding, other, fed)));
         for ((position, source), explained) in counts {
             if explained * 10 >= whole * 9 && positions.insert(position) {
                 pairs.push(pair(position, source, explained));

@@ -159,7 +159,12 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// The verdict and what it rests on.
 #[must_use]
-pub(super) fn verdict(findings: &[Finding], losses: &Losses, statements: u64, complete: bool) -> (Verdict, String) {
+pub(super) fn verdict(
+    findings: &[Finding],
+    losses: &Losses,
+    statements: u64,
+    complete: bool,
+) -> (Verdict, String) {
     let failures = findings.iter().filter(|finding| finding.severity == Severity::Failure).count();
     let summary = match failures {
         0 => format!("no new N+1 query in {statements} statements"),

@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// Loops inside loops followed down to this depth.
 const DEPTH_MAX: usize = 8;
 
-/// The result set at the root, the child's shape, the column.
+/// The result set at the root, the child's shape, the parent's shape.
 pub(super) type GroupKey = (usize, usize, usize);
 
 /// Executions of one child shape fed by one column.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
-    /// Root result set, child shape, source.
+    /// Root result set, child shape, parent shape.
     pub(super) key: GroupKey,
+    /// The column that feeds most members.
+    pub(super) source: usize,
     /// Executions of the child, in order.
     pub(super) members: Vec<usize>,
     /// The group that the parent belongs to, where it is asked per row itself.
@@ -51,6 +53,7 @@ pub(super) fn group(
         .into_iter()
         .map(|(key, members)| Group {
             key,
+            source: main_source(assignments, sources, key.2, &members),
             inside: enclosing(executions, assignments, &looped, key, &members),
             members,
         })
@@ -74,7 +77,7 @@ fn keys(
         let of_parent = keys.get(&parent).filter(|_| sources.list[assignment.source].shape == shape);
         let key = of_parent.copied().unwrap_or_else(|| {
             let root = looped.get(&parent).map_or(assignment.result, |(root, ..)| *root);
-            (root, shape, assignment.source)
+            (root, shape, sources.list[assignment.source].shape)
         });
         keys.insert(at, key);
     }
@@ -110,10 +113,10 @@ fn absorb(
         let explained = explanations[*at].iter().find(|explained| explained.position == assignment.position);
         let Some(explained) = explained else { continue };
         let fitting = explained.by.iter().rev().find(|explanation| {
-            groups.iter().any(|(root, _, source)| {
-                let members = &large[&(*root, key.1, *source)];
+            groups.iter().any(|(root, _, parent)| {
+                let members = &large[&(*root, key.1, *parent)];
                 let span = members.first().zip(members.last());
-                *source == explanation.source
+                *parent == sources.list[explanation.source].shape
                     && *root == explanation.result
                     && span.is_some_and(|(first, last)| (*first..=*last).contains(at))
             })
@@ -133,6 +136,20 @@ fn absorb(
             }
         }
     }
+}
+
+/// The column of the parent that feeds most members.
+fn main_source(assignments: &Assignments, sources: &Sources, parent: usize, members: &[usize]) -> usize {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for assignment in members.iter().filter_map(|member| assignments[*member]) {
+        if sources.list[assignment.source].shape == parent {
+            *counts.entry(assignment.source).or_default() += 1;
+        }
+    }
+    counts
+        .into_iter()
+        .max_by_key(|(source, count)| (*count, usize::MAX - source))
+        .map_or(0, |(source, _)| source)
 }
 
 /// The group whose member fed most of these members.

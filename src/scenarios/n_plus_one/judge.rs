@@ -55,14 +55,16 @@ pub(super) fn signs(
     group: &Group,
     grouped: &BTreeSet<usize>,
 ) -> Signs {
-    let (_, shape, source) = group.key;
+    let (_, shape, parent_shape) = group.key;
     let assigned: Vec<_> =
         group.members.iter().filter_map(|at| assignments[*at].map(|found| (*at, found))).collect();
     let values: HashSet<ValueHash> =
         assigned.iter().filter_map(|(at, found)| executions.single(*at, found.position)).collect();
-    let per_result: HashSet<(usize, ValueHash)> = assigned
+    let per_result: HashSet<(usize, usize, ValueHash)> = assigned
         .iter()
-        .filter_map(|(at, found)| executions.single(*at, found.position).map(|value| (found.result, value)))
+        .filter_map(|(at, found)| {
+            executions.single(*at, found.position).map(|value| (found.result, found.source, value))
+        })
         .collect();
     let parents: BTreeSet<(usize, usize)> =
         assigned.iter().map(|(_, found)| (found.result, sources.list[found.source].column)).collect();
@@ -91,13 +93,13 @@ pub(super) fn signs(
             continue;
         }
         seen += 1;
-        let is_fed = assignments[*at].is_some_and(|other| other.source == source);
+        let is_fed = assignments[*at].is_some_and(|other| sources.list[other.source].shape == parent_shape);
         explained += usize::from(is_fed || is_own);
     }
     let position = assigned.first().map_or(0, |(_, found)| found.position);
     let placeholder = executions.shapes[shape].reading.placeholders.get(position);
     let compared = placeholder.and_then(|placeholder| placeholder.column.as_ref());
-    let source_name = &sources.list[source].name;
+    let source_name = &sources.list[group.source].name;
     Signs {
         distinct: values.len(),
         explained: share(explained, seen),
@@ -120,7 +122,7 @@ fn in_order_of_appearance(
     assigned: &[(usize, Assignment)],
     sources: &mut Sources,
 ) -> usize {
-    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut last: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     let mut count = 0;
     for (at, found) in assigned {
         let column = sources.list[found.source].column;
@@ -128,7 +130,7 @@ fn in_order_of_appearance(
         let row = sources
             .standing(executions, found.result, column, value)
             .map_or(0, |standing| standing.first_row);
-        count += usize::from(last.insert(found.result, row).is_none_or(|before| before < row));
+        count += usize::from(last.insert((found.result, column), row).is_none_or(|before| before < row));
     }
     count
 }

@@ -19,7 +19,8 @@ const PAUSE_US: u64 = 50_000;
 /// A run of executions of one shape on one connection.
 #[derive(Debug, Default)]
 struct Run {
-    members: Vec<usize>,
+    /// Each with the number of writes on the connection before it.
+    members: Vec<(usize, u64)>,
     /// Statements on the connection when the last member ran.
     last_place: usize,
     last_end_us: u64,
@@ -46,10 +47,11 @@ pub(super) fn repeats(
 }
 
 /// Executions of the same shape in one transaction, or without a pause on one
-/// connection. A write to anything ends the reads before it.
+/// connection.
 fn runs(executions: &Executions<'_>, explained: &BTreeSet<usize>) -> Vec<Run> {
     let mut open: BTreeMap<(u64, usize, Option<u64>), Run> = BTreeMap::new();
     let mut places: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut writes: BTreeMap<u64, u64> = BTreeMap::new();
     let mut done = Vec::new();
     for (at, execution) in executions.all.iter().enumerate() {
         let record = execution.record;
@@ -62,14 +64,7 @@ fn runs(executions: &Executions<'_>, explained: &BTreeSet<usize>) -> Vec<Run> {
             Kind::Fetch | Kind::Other => false,
         };
         if kind == Kind::Write {
-            let reads: Vec<_> = open
-                .keys()
-                .filter(|(connection, shape, _)| {
-                    *connection == record.connection && executions.shapes[*shape].reading.kind == Kind::Read
-                })
-                .copied()
-                .collect();
-            done.extend(reads.iter().filter_map(|key| open.remove(key)));
+            *writes.entry(record.connection).or_default() += 1;
         }
         // A failed statement may be tried again.
         if !counts || record.outcome != Outcome::Ok {
@@ -79,11 +74,11 @@ fn runs(executions: &Executions<'_>, explained: &BTreeSet<usize>) -> Vec<Run> {
         let is_apart = !run.members.is_empty()
             && (*place - run.last_place > STATEMENTS_BETWEEN
                 || record.start_us.saturating_sub(run.last_end_us) > PAUSE_US
-                || executions.all[run.members[0]].scope != execution.scope);
+                || executions.all[run.members[0].0].scope != execution.scope);
         if is_apart {
             done.push(std::mem::take(run));
         }
-        run.members.push(at);
+        run.members.push((at, writes.get(&record.connection).copied().unwrap_or(0)));
         run.last_place = *place;
         run.last_end_us = record.end_us;
     }
@@ -91,7 +86,8 @@ fn runs(executions: &Executions<'_>, explained: &BTreeSet<usize>) -> Vec<Run> {
     done
 }
 
-fn judge_run(executions: &Executions<'_>, members: &[usize], threshold: usize) -> Vec<RepeatGroup> {
+fn judge_run(executions: &Executions<'_>, run: &[(usize, u64)], threshold: usize) -> Vec<RepeatGroup> {
+    let members: Vec<usize> = run.iter().map(|(at, _)| *at).collect();
     let Some(first) = members.first() else {
         return Vec::new();
     };
@@ -112,10 +108,10 @@ fn judge_run(executions: &Executions<'_>, members: &[usize], threshold: usize) -
     let mut found = Vec::new();
     let varying = members.iter().filter_map(|at| key_values(executions, *at)).collect::<HashSet<_>>().len();
     if varying >= DISTINCT_MIN.max(threshold) {
-        found.push(describe(executions, members, RepeatKind::WithoutVisibleParent));
+        found.push(describe(executions, &members, RepeatKind::WithoutVisibleParent));
         return found;
     }
-    for same in equal_questions(executions, members).into_values() {
+    for same in equal_questions(executions, run).into_values() {
         if same.len() >= threshold && !reading.tables.is_empty() {
             found.push(describe(executions, &same, RepeatKind::Redundant));
         }
@@ -140,10 +136,13 @@ fn key_values(executions: &Executions<'_>, at: usize) -> Option<Vec<u64>> {
     (!values.is_empty()).then_some(values)
 }
 
-fn equal_questions(executions: &Executions<'_>, members: &[usize]) -> BTreeMap<Vec<u64>, Vec<usize>> {
+/// Executions with the same values and the same answer, no write between them.
+fn equal_questions(executions: &Executions<'_>, run: &[(usize, u64)]) -> BTreeMap<Vec<u64>, Vec<usize>> {
     let mut questions: BTreeMap<Vec<u64>, Vec<usize>> = BTreeMap::new();
-    for at in members {
-        questions.entry(argument_key(&executions.all[*at].record.arguments)).or_default().push(*at);
+    for (at, writes) in run {
+        let mut key = argument_key(&executions.all[*at].record.arguments);
+        key.push(*writes);
+        questions.entry(key).or_default().push(*at);
     }
     // Different answers are polling, or progress.
     questions.retain(|_, same| {
