@@ -1,6 +1,6 @@
 //! Values of a column of the database, at a bounded cost.
 //!
-//! A table of at most [`SMALL_BYTES`] is read as a whole, in the order of a hash
+//! A table of at most [`Bounds::whole_table_bytes_max`] is read as a whole, in the order of a hash
 //! of each row's key with the seed, so that neither physical order nor plan has a
 //! say. A larger one is probed through its whole-number key; without such a key,
 //! through a repeatable block sample, which depends on where rows are stored. Its
@@ -14,29 +14,268 @@ use crate::postgres::{
 use crate::project::nearest::nearest;
 use crate::project::query::ColumnReference;
 
-/// Tables up to this size are read as a whole: a second or so.
-const SMALL_BYTES: i64 = 256 * 1024 * 1024;
 /// Blocks read of a larger table without a key of whole numbers.
 const SAMPLE_BLOCKS: f64 = 1024.0;
 const BLOCK_BYTES: f64 = 8192.0;
 
-/// A column found in the catalogue.
-pub(super) async fn resolve(
-    session: &Session,
-    reference: &ColumnReference,
-) -> Result<ColumnDescription, Reason> {
-    let ColumnReference { schema, table, column } = reference;
-    match find_column(session, schema.as_deref(), table, column).await? {
-        ColumnLookup::Found(description) => Ok(description),
-        ColumnLookup::NoTable(tables) => Err(Reason::NoTable {
-            table: table.clone(),
-            help: help(table, &tables, "migrate the database first, or correct the name"),
-        }),
-        ColumnLookup::NoColumn(columns) => Err(Reason::NoColumn {
-            table: table.clone(),
-            column: column.clone(),
-            help: help(column, &columns, &format!("it has {}", columns.join(", "))),
-        }),
+/// What drawing may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Tables up to this size are read as a whole, which takes a second or so; larger ones are
+    /// probed or sampled.
+    pub whole_table_bytes_max: i64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { whole_table_bytes_max: 256 * 1024 * 1024 }
+    }
+}
+
+/// Reads columns within bounds.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) session: &'a Session,
+    pub(super) bounds: Bounds,
+}
+
+impl Columns<'_> {
+    /// A column found in the catalogue.
+    pub(super) async fn resolve(self, reference: &ColumnReference) -> Result<ColumnDescription, Reason> {
+        let ColumnReference { schema, table, column } = reference;
+        match find_column(self.session, schema.as_deref(), table, column).await? {
+            ColumnLookup::Found(description) => Ok(description),
+            ColumnLookup::NoTable(tables) => Err(Reason::NoTable {
+                table: table.clone(),
+                help: help(table, &tables, "migrate the database first, or correct the name"),
+            }),
+            ColumnLookup::NoColumn(columns) => Err(Reason::NoColumn {
+                table: table.clone(),
+                column: column.clone(),
+                help: help(column, &columns, &format!("it has {}", columns.join(", "))),
+            }),
+        }
+    }
+
+    fn is_small(self, column: &ColumnDescription) -> bool {
+        column.size_bytes.is_none_or(|size| size <= self.bounds.whole_table_bytes_max)
+    }
+
+    /// Up to `count` rows in an order that only the seed decides, each with the text of `columns`,
+    /// which are of one table. Rows with a NULL in one of them are left out.
+    pub(super) async fn sample_rows(
+        self,
+        columns: &[ColumnDescription],
+        seed: u64,
+        count: usize,
+    ) -> Result<Vec<Vec<String>>, Reason> {
+        let Some(first) = columns.first() else { return Ok(Vec::new()) };
+        let rows = if self.is_small(first) {
+            let source = first.table_sql.clone();
+            self.ordered_rows(&source, columns, seed, count).await?
+        } else if first.has_integer_key {
+            self.probed_rows(columns, seed, count).await?
+        } else {
+            let size = first.size_bytes.unwrap_or(0) as f64;
+            let percent = (100.0 * SAMPLE_BLOCKS * BLOCK_BYTES / size).min(100.0);
+            let source =
+                format!("{} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE ({})", first.table_sql, seed >> 32);
+            self.ordered_rows(&source, columns, seed, count).await?
+        };
+        if rows.is_empty() {
+            let names: Vec<_> = columns.iter().map(|column| column.column_sql.as_str()).collect();
+            return Err(Reason::NoValues { table: first.table_sql.clone(), column: names.join(" and ") });
+        }
+        Ok(rows)
+    }
+
+    /// All rows of `source` in the order of a hash of what identifies them.
+    async fn ordered_rows(
+        self,
+        source: &str,
+        columns: &[ColumnDescription],
+        seed: u64,
+        count: usize,
+    ) -> Result<Vec<Vec<String>>, Reason> {
+        let first = &columns[0];
+        let identity = if !first.key_sql.is_empty() {
+            format!("ROW({})::text", first.key_sql.join(", "))
+        } else if matches!(first.relation_kind, 'r' | 'm' | 'p') {
+            "ctid::text".to_owned()
+        } else {
+            format!("ROW({})::text", texts(columns))
+        };
+        let statement = format!(
+            "SELECT {} FROM {source} WHERE {} ORDER BY pg_catalog.hashtextextended({identity}, {}), {identity} LIMIT {count}",
+            texts(columns),
+            not_null(columns),
+            signed(seed),
+        );
+        self.read(&statement, columns.len()).await
+    }
+
+    /// Rows at or behind random keys. Gaps in the keys favour the rows behind them.
+    async fn probed_rows(
+        self,
+        columns: &[ColumnDescription],
+        seed: u64,
+        count: usize,
+    ) -> Result<Vec<Vec<String>>, Reason> {
+        let (table, key) = (&columns[0].table_sql, &columns[0].key_sql[0]);
+        let bounds = self
+            .session
+            .query_one(&format!("SELECT min({key})::bigint, max({key})::bigint FROM {table}"), &[])
+            .await?;
+        let (Some(low), Some(high)) = (bounds.get::<_, Option<i64>>(0), bounds.get::<_, Option<i64>>(1))
+        else {
+            return Ok(Vec::new());
+        };
+        let mut random = Random::new(seed, table);
+        let mut rows = Vec::new();
+        for _ in 0..count {
+            let statement = format!(
+                "SELECT {} FROM {table} WHERE {key} >= {} AND {} ORDER BY {key} LIMIT 1",
+                texts(columns),
+                random.between(low, high),
+                not_null(columns),
+            );
+            rows.extend(self.read(&statement, columns.len()).await?);
+        }
+        Ok(rows)
+    }
+
+    async fn read(self, statement: &str, columns: usize) -> Result<Vec<Vec<String>>, Reason> {
+        let rows = self.session.query(statement, &[]).await?;
+        Ok(rows.iter().map(|row| (0..columns).map(|index| row.get(index)).collect()).collect())
+    }
+
+    /// The first column of every row.
+    async fn read_values(self, statement: &str) -> Result<Vec<String>, Reason> {
+        Ok(self.read(statement, 1).await?.into_iter().flatten().collect())
+    }
+
+    /// The most frequent value; of several equally frequent ones the smallest as text.
+    pub(super) async fn common(self, column: &ColumnDescription, seed: u64) -> Result<String, Reason> {
+        if !self.is_small(column) {
+            let statistics = column_statistics(self.session, column).await?;
+            if let Some(value) = statistics.most_common.into_iter().next() {
+                return Ok(value);
+            }
+            if statistics.is_unique {
+                let rows = self.sample_rows(std::slice::from_ref(column), seed, 1).await?;
+                return rows.into_iter().flatten().next().ok_or_else(|| no_values(column));
+            }
+        }
+        let values = self.by_frequency(column, "DESC", "value", 1).await?;
+        values.into_iter().next().ok_or_else(|| no_values(column))
+    }
+
+    /// Up to `count` values, the least frequent first; equally frequent ones as the seed decides.
+    pub(super) async fn rare(
+        self,
+        column: &ColumnDescription,
+        seed: u64,
+        count: usize,
+    ) -> Result<Vec<String>, Reason> {
+        let hash = format!("pg_catalog.hashtextextended(value, {})", signed(seed));
+        let values = if self.is_small(column) {
+            self.by_frequency(column, "ASC", &hash, count).await?
+        } else {
+            let common = column_statistics(self.session, column).await?.most_common;
+            let rows = self.sample_rows(std::slice::from_ref(column), seed, 1000).await?;
+            let mut values: Vec<String> =
+                rows.into_iter().flatten().filter(|value| !common.contains(value)).collect();
+            let mut seen = std::collections::HashSet::new();
+            values.retain(|value| seen.insert(value.clone()));
+            values.truncate(count);
+            values
+        };
+        if values.is_empty() { Err(no_values(column)) } else { Ok(values) }
+    }
+
+    async fn by_frequency(
+        self,
+        column: &ColumnDescription,
+        direction: &str,
+        then: &str,
+        count: usize,
+    ) -> Result<Vec<String>, Reason> {
+        let (table, name) = (&column.table_sql, &column.column_sql);
+        let statement = format!(
+            "SELECT value FROM (SELECT {name}::text AS value, count(*) AS frequency FROM {table} \
+             WHERE {name} IS NOT NULL GROUP BY {name}) AS counted ORDER BY frequency {direction}, {then}, value LIMIT {count}"
+        );
+        self.read_values(&statement).await
+    }
+
+    /// Up to `count` different values that no row holds.
+    pub(super) async fn absent(
+        self,
+        column: &ColumnDescription,
+        seed: u64,
+        count: usize,
+    ) -> Result<Vec<String>, Reason> {
+        let (table, name) = (&column.table_sql, &column.column_sql);
+        let kind = column.type_name.as_str();
+        let values = match kind {
+            "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => {
+                self.read_values(&beyond_numbers(table, name, kind, count)).await?
+            }
+            "date" | "timestamp" | "timestamptz" => {
+                let statement = format!(
+                    "SELECT (coalesce((SELECT max({name}) FROM {table} WHERE isfinite({name})), {kind} '2000-01-01') \
+                     + n * interval '1 day')::{kind}::text FROM generate_series(1, {count}) AS n ORDER BY n"
+                );
+                self.read_values(&statement).await?
+            }
+            "bool" => {
+                let statement = format!(
+                    "SELECT value::text FROM (VALUES (true), (false)) AS v(value) \
+                     WHERE NOT EXISTS (SELECT FROM {table} WHERE {name} = value) ORDER BY 1 LIMIT {count}"
+                );
+                self.read_values(&statement).await?
+            }
+            _ if column.is_enum => {
+                let statement = format!(
+                    "SELECT value::text FROM unnest(enum_range((SELECT {name} FROM {table} LIMIT 0))) AS value \
+                     WHERE NOT EXISTS (SELECT FROM {table} WHERE {name} = value) ORDER BY value LIMIT {count}"
+                );
+                self.read_values(&statement).await?
+            }
+            "text" | "varchar" | "bpchar" | "uuid" | "name" | "citext" => {
+                self.random_texts(column, seed, count).await?
+            }
+            _ => Vec::new(),
+        };
+        if values.is_empty() {
+            let type_name = column.type_name.clone();
+            return Err(Reason::NoAbsentValue { table: table.clone(), type_name });
+        }
+        Ok(values)
+    }
+
+    /// Random texts that fit the column, checked against the table.
+    async fn random_texts(
+        self,
+        column: &ColumnDescription,
+        seed: u64,
+        count: usize,
+    ) -> Result<Vec<String>, Reason> {
+        let mut random = Random::new(seed, &column.column_sql);
+        let candidates: Vec<String> = (0..count + 8).map(|_| candidate(column, &mut random)).collect();
+        let list =
+            candidates.iter().map(|candidate| format!("({})", quote_literal(candidate))).collect::<Vec<_>>();
+        let statement = format!(
+            "SELECT value FROM (VALUES {}) AS v(value) WHERE NOT EXISTS (SELECT FROM {} WHERE {}::text = value) LIMIT {count}",
+            list.join(", "),
+            column.table_sql,
+            column.column_sql,
+        );
+        let mut found = self.read_values(&statement).await?;
+        // The server need not keep the order of VALUES.
+        found.sort_by_key(|value| candidates.iter().position(|candidate| candidate == value));
+        found.dedup();
+        Ok(found)
     }
 }
 
@@ -45,91 +284,6 @@ fn help(word: &str, known: &[String], otherwise: &str) -> String {
         Some(known) => format!("did you mean `{known}`?"),
         None => otherwise.to_owned(),
     }
-}
-
-fn is_small(column: &ColumnDescription) -> bool {
-    column.size_bytes.is_none_or(|size| size <= SMALL_BYTES)
-}
-
-/// Up to `count` rows in an order that only the seed decides, each with the text of `columns`,
-/// which are of one table. Rows with a NULL in one of them are left out.
-pub(super) async fn sample_rows(
-    session: &Session,
-    columns: &[ColumnDescription],
-    seed: u64,
-    count: usize,
-) -> Result<Vec<Vec<String>>, Reason> {
-    let Some(first) = columns.first() else { return Ok(Vec::new()) };
-    let rows = if is_small(first) {
-        let source = first.table_sql.clone();
-        ordered_rows(session, &source, columns, seed, count).await?
-    } else if first.has_integer_key {
-        probed_rows(session, columns, seed, count).await?
-    } else {
-        let size = first.size_bytes.unwrap_or(0) as f64;
-        let percent = (100.0 * SAMPLE_BLOCKS * BLOCK_BYTES / size).min(100.0);
-        let source =
-            format!("{} TABLESAMPLE SYSTEM ({percent:.6}) REPEATABLE ({})", first.table_sql, seed >> 32);
-        ordered_rows(session, &source, columns, seed, count).await?
-    };
-    if rows.is_empty() {
-        let names: Vec<_> = columns.iter().map(|column| column.column_sql.as_str()).collect();
-        return Err(Reason::NoValues { table: first.table_sql.clone(), column: names.join(" and ") });
-    }
-    Ok(rows)
-}
-
-/// All rows of `source` in the order of a hash of what identifies them.
-async fn ordered_rows(
-    session: &Session,
-    source: &str,
-    columns: &[ColumnDescription],
-    seed: u64,
-    count: usize,
-) -> Result<Vec<Vec<String>>, Reason> {
-    let first = &columns[0];
-    let identity = if !first.key_sql.is_empty() {
-        format!("ROW({})::text", first.key_sql.join(", "))
-    } else if matches!(first.relation_kind, 'r' | 'm' | 'p') {
-        "ctid::text".to_owned()
-    } else {
-        format!("ROW({})::text", texts(columns))
-    };
-    let statement = format!(
-        "SELECT {} FROM {source} WHERE {} ORDER BY pg_catalog.hashtextextended({identity}, {}), {identity} LIMIT {count}",
-        texts(columns),
-        not_null(columns),
-        signed(seed),
-    );
-    read(session, &statement, columns.len()).await
-}
-
-/// Rows at or behind random keys. Gaps in the keys favour the rows behind them.
-async fn probed_rows(
-    session: &Session,
-    columns: &[ColumnDescription],
-    seed: u64,
-    count: usize,
-) -> Result<Vec<Vec<String>>, Reason> {
-    let (table, key) = (&columns[0].table_sql, &columns[0].key_sql[0]);
-    let bounds = session
-        .query_one(&format!("SELECT min({key})::bigint, max({key})::bigint FROM {table}"), &[])
-        .await?;
-    let (Some(low), Some(high)) = (bounds.get::<_, Option<i64>>(0), bounds.get::<_, Option<i64>>(1)) else {
-        return Ok(Vec::new());
-    };
-    let mut random = Random::new(seed, table);
-    let mut rows = Vec::new();
-    for _ in 0..count {
-        let statement = format!(
-            "SELECT {} FROM {table} WHERE {key} >= {} AND {} ORDER BY {key} LIMIT 1",
-            texts(columns),
-            random.between(low, high),
-            not_null(columns),
-        );
-        rows.extend(read(session, &statement, columns.len()).await?);
-    }
-    Ok(rows)
 }
 
 fn texts(columns: &[ColumnDescription]) -> String {
@@ -149,122 +303,8 @@ fn signed(seed: u64) -> i64 {
     i64::from_ne_bytes(seed.to_ne_bytes())
 }
 
-async fn read(session: &Session, statement: &str, columns: usize) -> Result<Vec<Vec<String>>, Reason> {
-    let rows = session.query(statement, &[]).await?;
-    Ok(rows.iter().map(|row| (0..columns).map(|index| row.get(index)).collect()).collect())
-}
-
-/// The first column of every row.
-async fn read_values(session: &Session, statement: &str) -> Result<Vec<String>, Reason> {
-    Ok(read(session, statement, 1).await?.into_iter().flatten().collect())
-}
-
 fn no_values(column: &ColumnDescription) -> Reason {
     Reason::NoValues { table: column.table_sql.clone(), column: column.column_sql.clone() }
-}
-
-/// The most frequent value; of several equally frequent ones the smallest as text.
-pub(super) async fn common(
-    session: &Session,
-    column: &ColumnDescription,
-    seed: u64,
-) -> Result<String, Reason> {
-    if !is_small(column) {
-        let statistics = column_statistics(session, column).await?;
-        if let Some(value) = statistics.most_common.into_iter().next() {
-            return Ok(value);
-        }
-        if statistics.is_unique {
-            let rows = sample_rows(session, std::slice::from_ref(column), seed, 1).await?;
-            return rows.into_iter().flatten().next().ok_or_else(|| no_values(column));
-        }
-    }
-    let values = by_frequency(session, column, "DESC", "value", 1).await?;
-    values.into_iter().next().ok_or_else(|| no_values(column))
-}
-
-/// Up to `count` values, the least frequent first; equally frequent ones as the seed decides.
-pub(super) async fn rare(
-    session: &Session,
-    column: &ColumnDescription,
-    seed: u64,
-    count: usize,
-) -> Result<Vec<String>, Reason> {
-    let hash = format!("pg_catalog.hashtextextended(value, {})", signed(seed));
-    let values = if is_small(column) {
-        by_frequency(session, column, "ASC", &hash, count).await?
-    } else {
-        let common = column_statistics(session, column).await?.most_common;
-        let rows = sample_rows(session, std::slice::from_ref(column), seed, 1000).await?;
-        let mut values: Vec<String> =
-            rows.into_iter().flatten().filter(|value| !common.contains(value)).collect();
-        let mut seen = std::collections::HashSet::new();
-        values.retain(|value| seen.insert(value.clone()));
-        values.truncate(count);
-        values
-    };
-    if values.is_empty() { Err(no_values(column)) } else { Ok(values) }
-}
-
-async fn by_frequency(
-    session: &Session,
-    column: &ColumnDescription,
-    direction: &str,
-    then: &str,
-    count: usize,
-) -> Result<Vec<String>, Reason> {
-    let (table, name) = (&column.table_sql, &column.column_sql);
-    let statement = format!(
-        "SELECT value FROM (SELECT {name}::text AS value, count(*) AS frequency FROM {table} \
-         WHERE {name} IS NOT NULL GROUP BY {name}) AS counted ORDER BY frequency {direction}, {then}, value LIMIT {count}"
-    );
-    read_values(session, &statement).await
-}
-
-/// Up to `count` different values that no row holds.
-pub(super) async fn absent(
-    session: &Session,
-    column: &ColumnDescription,
-    seed: u64,
-    count: usize,
-) -> Result<Vec<String>, Reason> {
-    let (table, name) = (&column.table_sql, &column.column_sql);
-    let kind = column.type_name.as_str();
-    let values = match kind {
-        "int2" | "int4" | "int8" | "numeric" | "float4" | "float8" => {
-            read_values(session, &beyond_numbers(table, name, kind, count)).await?
-        }
-        "date" | "timestamp" | "timestamptz" => {
-            let statement = format!(
-                "SELECT (coalesce((SELECT max({name}) FROM {table} WHERE isfinite({name})), {kind} '2000-01-01') \
-                 + n * interval '1 day')::{kind}::text FROM generate_series(1, {count}) AS n ORDER BY n"
-            );
-            read_values(session, &statement).await?
-        }
-        "bool" => {
-            let statement = format!(
-                "SELECT value::text FROM (VALUES (true), (false)) AS v(value) \
-                 WHERE NOT EXISTS (SELECT FROM {table} WHERE {name} = value) ORDER BY 1 LIMIT {count}"
-            );
-            read_values(session, &statement).await?
-        }
-        _ if column.is_enum => {
-            let statement = format!(
-                "SELECT value::text FROM unnest(enum_range((SELECT {name} FROM {table} LIMIT 0))) AS value \
-                 WHERE NOT EXISTS (SELECT FROM {table} WHERE {name} = value) ORDER BY value LIMIT {count}"
-            );
-            read_values(session, &statement).await?
-        }
-        "text" | "varchar" | "bpchar" | "uuid" | "name" | "citext" => {
-            random_texts(session, column, seed, count).await?
-        }
-        _ => Vec::new(),
-    };
-    if values.is_empty() {
-        let type_name = column.type_name.clone();
-        return Err(Reason::NoAbsentValue { table: table.clone(), type_name });
-    }
-    Ok(values)
 }
 
 /// Numbers above the largest, or below the smallest where the type ends.
@@ -281,30 +321,6 @@ fn beyond_numbers(table: &str, name: &str, kind: &str, count: usize) -> String {
                   UNION ALL SELECT low - n, {count} + n FROM generate_series(1, {count}) AS n WHERE low - n >= {low}) AS candidate \
          ORDER BY n LIMIT {count}"
     )
-}
-
-/// Random texts that fit the column, checked against the table.
-async fn random_texts(
-    session: &Session,
-    column: &ColumnDescription,
-    seed: u64,
-    count: usize,
-) -> Result<Vec<String>, Reason> {
-    let mut random = Random::new(seed, &column.column_sql);
-    let candidates: Vec<String> = (0..count + 8).map(|_| candidate(column, &mut random)).collect();
-    let list =
-        candidates.iter().map(|candidate| format!("({})", quote_literal(candidate))).collect::<Vec<_>>();
-    let statement = format!(
-        "SELECT value FROM (VALUES {}) AS v(value) WHERE NOT EXISTS (SELECT FROM {} WHERE {}::text = value) LIMIT {count}",
-        list.join(", "),
-        column.table_sql,
-        column.column_sql,
-    );
-    let mut found = read_values(session, &statement).await?;
-    // The server need not keep the order of VALUES.
-    found.sort_by_key(|value| candidates.iter().position(|candidate| candidate == value));
-    found.dedup();
-    Ok(found)
 }
 
 fn candidate(column: &ColumnDescription, random: &mut Random) -> String {

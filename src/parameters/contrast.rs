@@ -1,8 +1,9 @@
 //! Parameter sets that differ where plans differ: frequent, rare and absent values.
 
+use super::column::{Bounds, Columns};
 use super::draw::Source;
 use super::error::{Error, Reason};
-use super::{Drawn, ParameterSet, column, set_of};
+use super::{Drawn, ParameterSet, set_of};
 use crate::postgres::Session;
 use crate::project::query::{ColumnReference, Parameter, ParameterSource, Query};
 
@@ -22,7 +23,8 @@ pub async fn draw_contrasting(
     query: &Query,
     seed: u64,
 ) -> Result<Vec<ParameterSet>, Error> {
-    let source = Source { session, query, seed };
+    let columns = Columns { session, bounds: Bounds::default() };
+    let source = Source { columns, query, seed };
     let mut declared: Vec<Vec<Drawn>> = Vec::new();
     for parameter in &query.parameters {
         let values = source.values(parameter, DECLARED).await;
@@ -56,11 +58,11 @@ pub async fn draw_contrasting(
 /// A common, a rare and an absent value of the parameter's column, as far as there are such.
 async fn contrasts(source: Source<'_>, parameter: &Parameter) -> Result<Vec<Drawn>, Reason> {
     let Some(reference) = column_of(&parameter.source) else { return Ok(Vec::new()) };
-    let Source { session, seed, .. } = source;
-    let column = column::resolve(session, reference).await?;
-    let common = column::common(session, &column, seed).await?;
-    let rare = column::rare(session, &column, seed, 1).await?;
-    let absent = match column::absent(session, &column, seed, 1).await {
+    let Source { columns, seed, .. } = source;
+    let column = columns.resolve(reference).await?;
+    let common = columns.common(&column, seed).await?;
+    let rare = columns.rare(&column, seed, 1).await?;
+    let absent = match columns.absent(&column, seed, 1).await {
         // Not every type has a value to spare.
         Err(Reason::NoAbsentValue { .. }) => Vec::new(),
         other => other?,

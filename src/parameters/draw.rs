@@ -1,9 +1,10 @@
 //! Draws parameter sets as the sources are declared.
 
+use super::column::{self, Bounds, Columns};
 use super::error::{Error, Reason};
 use super::generate::{array, generate};
 use super::random::Random;
-use super::{Drawn, ParameterSet, column, set_of};
+use super::{Drawn, ParameterSet, set_of};
 use crate::postgres::{ColumnDescription, Session};
 use crate::project::query::{ColumnReference, Parameter, ParameterSource, Query};
 
@@ -18,9 +19,23 @@ pub async fn draw(
     seed: u64,
     count: usize,
 ) -> Result<Vec<ParameterSet>, Error> {
+    draw_within(session, query, seed, count, Bounds::default()).await
+}
+
+/// The same at another cost.
+///
+/// # Errors
+/// A source names a table or column that does not exist or holds no values, or the server fails.
+pub async fn draw_within(
+    session: &Session,
+    query: &Query,
+    seed: u64,
+    count: usize,
+    bounds: Bounds,
+) -> Result<Vec<ParameterSet>, Error> {
+    let source = Source { columns: Columns { session, bounds }, query, seed };
     let mut drawn = Vec::new();
     for parameter in &query.parameters {
-        let source = Source { session, query, seed };
         let values = source.values(parameter, count).await;
         drawn.push(values.map_err(|reason| Error::new(query, parameter, reason))?);
     }
@@ -42,7 +57,7 @@ fn pick(values: &[Drawn], index: usize) -> Drawn {
 /// Draws for the parameters of one query.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
-    pub(super) session: &'a Session,
+    pub(super) columns: Columns<'a>,
     pub(super) query: &'a Query,
     pub(super) seed: u64,
 }
@@ -66,38 +81,27 @@ impl Source<'_> {
         source: &ParameterSource,
         count: usize,
     ) -> Result<Vec<Drawn>, Reason> {
-        let session = self.session;
+        let columns = self.columns;
         let drawn =
             |origin: &'static str| move |value: String| Drawn { value: Some(value), origin: Some(origin) };
         let values = match source {
             ParameterSource::Common(reference) => {
-                let column = column::resolve(session, reference).await?;
-                vec![column::common(session, &column, self.seed).await?]
-                    .into_iter()
-                    .map(drawn("common"))
-                    .collect()
+                let column = columns.resolve(reference).await?;
+                vec![columns.common(&column, self.seed).await?].into_iter().map(drawn("common")).collect()
             }
             ParameterSource::Rare(reference) => {
-                let column = column::resolve(session, reference).await?;
-                column::rare(session, &column, self.seed, count)
-                    .await?
-                    .into_iter()
-                    .map(drawn("rare"))
-                    .collect()
+                let column = columns.resolve(reference).await?;
+                columns.rare(&column, self.seed, count).await?.into_iter().map(drawn("rare")).collect()
             }
             ParameterSource::Absent(reference) => {
-                let column = column::resolve(session, reference).await?;
-                column::absent(session, &column, self.seed, count)
-                    .await?
-                    .into_iter()
-                    .map(drawn("absent"))
-                    .collect()
+                let column = columns.resolve(reference).await?;
+                columns.absent(&column, self.seed, count).await?.into_iter().map(drawn("absent")).collect()
             }
             ParameterSource::Sample(reference) => {
                 // Inside a list: rows of its own.
-                let column = column::resolve(session, reference).await?;
+                let column = columns.resolve(reference).await?;
                 let seed = self.stream(&parameter.name);
-                let rows = column::sample_rows(session, &[column], seed, count).await?;
+                let rows = columns.sample_rows(&[column], seed, count).await?;
                 rows.into_iter().flatten().map(drawn("sample")).collect()
             }
             other => {
@@ -119,10 +123,10 @@ impl Source<'_> {
                 if other == reference {
                     wanted = columns.len();
                 }
-                columns.push(column::resolve(self.session, other).await?);
+                columns.push(self.columns.resolve(other).await?);
             }
         }
-        let rows = column::sample_rows(self.session, &columns, self.stream(&table), count).await?;
+        let rows = self.columns.sample_rows(&columns, self.stream(&table), count).await?;
         let values =
             rows.into_iter().filter_map(|mut row| (wanted < row.len()).then(|| row.swap_remove(wanted)));
         Ok(values.map(|value| Drawn { value: Some(value), origin: Some("sample") }).collect())

@@ -12,8 +12,9 @@ mod error;
 mod generate;
 mod random;
 
+pub use column::Bounds;
 pub use contrast::draw_contrasting;
-pub use draw::draw;
+pub use draw::{draw, draw_within};
 pub use error::{Error, Reason};
 
 use crate::project::query::Query;

@@ -1,7 +1,7 @@
 //! Parameter sets drawn from a real server's data.
 
 use crate::support::{self, TestDatabase};
-use plimsoll::parameters::{self, ParameterSet};
+use plimsoll::parameters::{self, Bounds, ParameterSet};
 use plimsoll::postgres::Session;
 use plimsoll::project::query::{Parameter, ParameterSource, Query};
 use std::collections::HashSet;
@@ -199,4 +199,39 @@ async fn what_cannot_be_drawn_says_where_and_what_to_do() {
         let error = parameters::draw(&session, &query(&[&format!("x = {source}")]), 42, 3).await.unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
+}
+
+#[tokio::test]
+async fn tables_too_large_to_read_as_a_whole_are_probed_or_sampled() {
+    let (_database, session) = ready("large").await;
+    let bounds = Bounds { whole_table_bytes_max: 0 };
+    let query = query(&[
+        "a = sample(orders.user_id)",
+        "b = sample(keyless.a)",
+        "c = common(orders.user_id)",
+        "d = rare(orders.user_id)",
+        "e = common(orders.id)",
+        "f = absent(orders.user_id)",
+    ]);
+    let draw = || async {
+        parameters::draw_within(&session, &query, 42, 100, bounds)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    let sets = draw().await;
+    let frequent = column(&sets, 0).iter().filter(|user| **user == "7").count();
+    assert!((30..70).contains(&frequent), "half of the orders are of user 7: {frequent} of 100");
+    assert_eq!(column(&sets, 1).iter().collect::<HashSet<_>>().len(), 100, "every row of the sample once");
+    assert!(column(&sets, 2).iter().all(|user| *user == "7"));
+    for user in column(&sets, 3) {
+        let statement = format!("SELECT count(*) FROM orders WHERE user_id = {user}");
+        let count: i64 = session.query_one(&statement, &[]).await.unwrap().get(0);
+        assert!((1..100).contains(&count), "{user} has {count} orders");
+    }
+    assert_eq!(
+        column(&sets, 4).iter().collect::<HashSet<_>>().len(),
+        1,
+        "all values of a key are as frequent"
+    );
+    assert_eq!(draw().await, sets);
 }
