@@ -5,7 +5,10 @@
 //! Invariants: the shape of a shape is itself; formatting never matters; and a
 //! literal, a bound parameter, a constant array and their casts all become `?`,
 //! so that a driver that binds and one that inlines are seen alike.
-//! Identifiers in quotes stay as they are: unlike case, quoting can carry meaning.
+//! Identifiers in quotes stay as they are: unlike case, quoting can carry meaning. Only
+//! the names of savepoints and cursors, which drivers make up, are folded (`shape/names.rs`).
+
+mod names;
 
 use super::keyword;
 use super::lexer::{Lexer, Token, TokenKind};
@@ -73,6 +76,7 @@ pub fn shape_into(text: &str, buffer: &mut Vec<u8>) -> u64 {
         shaper.push(text, token, &mut lexer);
     }
     *buffer = shaper.finish();
+    names::fold(buffer);
     xxh3_64(buffer)
 }
 

@@ -124,6 +124,28 @@ fn statements_in_one_text() {
 }
 
 #[test]
+fn names_that_drivers_make_up_fold() {
+    check(&["SAVEPOINT sa_savepoint_1", "savepoint \"s140_x2\";"], "savepoint ?");
+    check(&["RELEASE SAVEPOINT a1"], "release savepoint ?");
+    check(&["ROLLBACK TO SAVEPOINT \"a b\""], "rollback to savepoint ?");
+    check(&["DEALLOCATE \"_pg3_0\""], "deallocate ?");
+    check(&["deallocate all"], "deallocate all");
+    check(
+        &["DECLARE \"_django_curs_14_sync_2\" NO SCROLL CURSOR FOR SELECT a FROM t WHERE b = 5"],
+        "declare ? no scroll cursor for select a from t where b = ?",
+    );
+    check(
+        &["FETCH FORWARD 2000 FROM \"_django_curs_14_sync_2\"", "fetch forward 5 from c1"],
+        "fetch forward ? from ?",
+    );
+    check(&["CLOSE \"c\"\"1\"", "close c1"], "close ?");
+    check(&["declare \"a \"\"b\" cursor for select 1"], "declare ? cursor for select ?");
+    check(&["rollback", "ROLLBACK;"], "rollback");
+    check(&["delete from t", "DELETE FROM t"], "delete from t");
+    check(&["commit"], "commit");
+}
+
+#[test]
 fn the_hash_is_stable() {
     assert_eq!(shape("select 1").hash, xxh3_64(b"select ?"));
     assert_ne!(shape("select a").hash, shape("select b").hash);
