@@ -89,6 +89,8 @@ impl LockQuestions {
                 &[],
             )
             .await?;
+        // Reading a row's key must not join the queue it looks at.
+        control.batch_execute("SET lock_timeout = '100ms'").await?;
         let (has_tester_function, has_wait_start): (bool, bool) = (row.get(0), row.get(1));
         let blocked = if has_tester_function {
             "SELECT pg_catalog.pg_isolation_test_session_is_blocked($1, $2)"
@@ -157,12 +159,11 @@ impl LockQuestions {
     }
 }
 
-/// The primary key of a row, such as `id=1`, or `None` where the table has none
-/// or no version of the row is visible.
+/// The columns of a table's primary key, in its order; none where it has none.
 ///
 /// # Errors
-/// The connection broke, or the table went away.
-pub async fn row_key(control: &Session, relation: &str, ctid: &str) -> Result<Option<String>, Error> {
+/// The connection broke.
+pub async fn primary_key(control: &Session, relation: &str) -> Result<Vec<String>, Error> {
     let columns = control
         .query(
             "SELECT a.attname::text FROM pg_catalog.pg_index i
@@ -172,10 +173,19 @@ pub async fn row_key(control: &Session, relation: &str, ctid: &str) -> Result<Op
             &[&relation],
         )
         .await?;
-    if columns.is_empty() {
+    Ok(columns.iter().map(|row| row.get(0)).collect())
+}
+
+/// The primary key of a row, such as `id=1`, or `None` where the table has none
+/// or no version of the row is visible.
+///
+/// # Errors
+/// The connection broke, or the table went away.
+pub async fn row_key(control: &Session, relation: &str, ctid: &str) -> Result<Option<String>, Error> {
+    let names = primary_key(control, relation).await?;
+    if names.is_empty() {
         return Ok(None);
     }
-    let names: Vec<String> = columns.iter().map(|row| row.get(0)).collect();
     let quoted: Vec<String> =
         names.iter().map(|name| format!("{}::text", naming::quote_identifier(name))).collect();
     // `relation` came from a regclass, which quotes what needs it.

@@ -26,6 +26,7 @@ mod orphan;
 mod owner;
 pub mod physical;
 mod programs;
+pub mod row_locks;
 mod server;
 mod session;
 mod settings;

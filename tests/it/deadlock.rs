@@ -93,6 +93,52 @@ async fn two_rows_in_one_order_never_deadlock() {
     assert!(spec.exploration.executed > 0 && spec.deadlock.is_none());
 }
 
+/// Pruning may lose orders, but no outcome: compared with all interleavings.
+#[tokio::test(flavor = "multi_thread")]
+async fn pruned_orders_come_to_what_all_orders_come_to() {
+    let upgrade = format!(
+        "{SETUP}
+        session a
+        setup {{ BEGIN; }}
+        step a1 {{ SELECT * FROM orders WHERE id = 1 FOR SHARE; }}
+        step a2 {{ UPDATE orders SET status = 'x' WHERE id = 1; }}
+        step ac {{ COMMIT; }}
+        session b
+        setup {{ BEGIN; }}
+        step b1 {{ SELECT * FROM orders WHERE id = 1 FOR SHARE; }}
+        step b2 {{ UPDATE orders SET status = 'y' WHERE id = 1; }}
+        step bc {{ ROLLBACK; }}"
+    );
+    let keys = format!(
+        "{SETUP}
+        session a
+        step ab {{ BEGIN; }}
+        step a1 {{ INSERT INTO orders VALUES (10, 'a'); }}
+        step ac {{ COMMIT; }}
+        session b
+        step bb {{ BEGIN; }}
+        step b1 {{ INSERT INTO orders VALUES (10, 'b'); }}
+        step b2 {{ DELETE FROM orders WHERE id = 2; }}
+        step bc {{ COMMIT; }}"
+    );
+    for (label, text) in [("prune_pair", pair(["2", "1"])), ("prune_upgrade", upgrade), ("prune_keys", keys)]
+    {
+        let (_, pruned) = run(label, &text, &Options { repetitions: 0, ..options() }).await;
+        let (_, all) = run(label, &text, &Options { repetitions: 0, prunes: false, ..options() }).await;
+        let outcomes = |spec: &SpecEvidence| {
+            let mut outcomes: Vec<Outcome> = spec.outcomes.iter().map(|(outcome, _)| *outcome).collect();
+            outcomes.sort();
+            outcomes
+        };
+        assert_eq!(all.exploration.equivalent, 0);
+        assert!(pruned.exploration.equivalent > 0, "{label}: {:?}", pruned.exploration);
+        assert!(pruned.exploration.executed < all.exploration.executed, "{label}");
+        assert_eq!(outcomes(&pruned), outcomes(&all), "{label}");
+        let shortest = |spec: &SpecEvidence| spec.deadlock.as_ref().map(|case| case.steps.len());
+        assert_eq!(shortest(&pruned), shortest(&all), "{label}");
+    }
+}
+
 /// The yardstick: PostgreSQL's own isolation specs. Not in this repository; `PLIMSOLL_ISOLATION_SUITE`
 /// names a local `src/test/isolation` of the server's source, `PLIMSOLL_ISOLATION_ONLY` a part of a name.
 #[tokio::test(flavor = "multi_thread")]

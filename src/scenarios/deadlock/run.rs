@@ -4,9 +4,11 @@
 use super::decide;
 use super::execute::{Ending, Execution, Manner, Stage};
 use super::explore::{self, Explored};
+use super::footprint::{self, Footprint};
 use super::kind;
 use super::measure;
-use super::spec::{self, Permutation, Spec};
+use super::solo;
+use super::spec::{self, Permutation, Spec, StepIndex};
 use crate::model::evidence::Evidence;
 use crate::model::evidence::deadlock::{
     DeadlockCase, DeadlockCost, DeadlockEvidence, SessionText, SpecEvidence, StepText, TranscriptEvent,
@@ -42,6 +44,8 @@ pub struct Options {
     pub max_interleavings: u64,
     /// How long a step may take.
     pub step_timeout: Duration,
+    /// Leave out orders that differ only in steps that do not conflict.
+    pub prunes: bool,
     /// Settings of every session, as libpq's `options` takes them: `-c datestyle=iso`.
     pub session_options: String,
     /// `application_name` of the sessions is this, the spec's name and the session's.
@@ -69,6 +73,7 @@ impl Default for Options {
             repetitions: 5,
             max_interleavings: 2_000,
             step_timeout: Duration::from_secs(30),
+            prunes: true,
             session_options: String::new(),
             application_name: "plimsoll".into(),
         }
@@ -135,11 +140,13 @@ pub async fn run_specs(
         ..DeadlockEvidence::default()
     };
     for spec in &specs {
+        let footprints =
+            if options.transcript { Vec::new() } else { run_alone(place, spec, options).await? };
         let database = place.target.clone_database(place.source, &format!("deadlock_{}", spec.name)).await?;
         let result = if options.transcript {
             transcribe(place, spec, &database, options).await
         } else {
-            examine(place, spec, &database, options, &mut report).await
+            examine(place, spec, &database, &footprints, options, &mut report).await
         };
         place.target.drop_database(&database).await?;
         evidence.specs.push(result?);
@@ -203,10 +210,11 @@ async fn examine(
     place: &Place<'_>,
     spec: &Spec,
     database: &str,
+    footprints: &[Footprint],
     options: &Options,
     report: &mut ScenarioReport,
 ) -> anyhow::Result<SpecEvidence> {
-    let explored = explore_spec(place, spec, database, options).await?;
+    let explored = explore_spec(place, spec, database, footprints, options).await?;
     let mut case = None;
     let mut cost = None;
     if let Some(order) = &explored.shortest {
@@ -231,11 +239,27 @@ async fn explore_spec(
     place: &Place<'_>,
     spec: &Spec,
     database: &str,
+    footprints: &[Footprint],
     options: &Options,
 ) -> anyhow::Result<Explored> {
     let manner = manner(place.target, options, Pace::Exploring(spec));
     let mut stage = Stage::open(spec, place.target, database, manner).await?;
-    explore::explore(&mut stage, spec, options.max_interleavings, |_, _| true, place.progress).await
+    let may_prune = options.prunes && footprints.len() == spec.sessions.len() && !spec.uses_snapshots();
+    let conflict = |a: StepIndex, b: StepIndex| {
+        !may_prune
+            || footprint::steps_conflict(&footprints[a.session], a.step, &footprints[b.session], b.step)
+    };
+    explore::explore(&mut stage, spec, options.max_interleavings, conflict, place.progress).await
+}
+
+/// What every session locks when it runs alone, on a clone that nothing else uses.
+async fn run_alone(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<Vec<Footprint>> {
+    let label = format!("deadlock_{}_alone", spec.name);
+    let database = place.target.clone_database(place.source, &label).await?;
+    let result = solo::footprints(spec, place.target, &database, options.step_timeout).await;
+    place.target.drop_database(&database).await?;
+    // A setup that fails is reported by the exploration, with its place.
+    Ok(result?.unwrap_or_default())
 }
 
 fn evidence_of(

@@ -121,13 +121,24 @@ impl Spec {
     /// compares with `deadlock_timeout` is part of what it tests.
     #[must_use]
     pub fn limits_waits(&self) -> bool {
+        self.all_sql().any(|sql| sql.to_lowercase().replace("deadlock_timeout", "").contains("_timeout"))
+    }
+
+    /// Whether a transaction may see a snapshot of its own, so that the order of reads matters
+    /// beyond locks.
+    #[must_use]
+    pub fn uses_snapshots(&self) -> bool {
+        self.all_sql().any(|sql| {
+            let sql = sql.to_lowercase();
+            ["serializable", "repeatable", "transaction_isolation"].iter().any(|word| sql.contains(word))
+        })
+    }
+
+    fn all_sql(&self) -> impl Iterator<Item = &str> {
         let blocks =
             self.setups.iter().chain(self.sessions.iter().filter_map(|session| session.setup.as_ref()));
         let steps = self.sessions.iter().flat_map(|session| &session.steps).map(|step| step.sql.as_str());
-        blocks
-            .map(|block| block.sql.as_str())
-            .chain(steps)
-            .any(|sql| sql.to_lowercase().replace("deadlock_timeout", "").contains("_timeout"))
+        blocks.map(|block| block.sql.as_str()).chain(steps)
     }
 
     /// A permutation as a line that can be put into the file to replay it.

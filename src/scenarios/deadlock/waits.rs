@@ -160,7 +160,7 @@ fn object_of(lock: &Lock) -> LockedObject {
 }
 
 /// `class/object/sub-object` as the caller's one or two numbers.
-fn advisory_key(object: &str) -> String {
+pub(super) fn advisory_key(object: &str) -> String {
     let parts: Vec<u64> = object.split('/').filter_map(|part| part.parse().ok()).collect();
     match parts[..] {
         // One bigint, its halves in class and object.
