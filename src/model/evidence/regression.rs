@@ -155,6 +155,8 @@ pub struct TimeComparison {
     pub median_wall_us: (f64, f64),
     /// Median server time in microseconds, before and after.
     pub median_server_us: (f64, f64),
+    /// Median planning time in microseconds, before and after: every new index is one more to consider.
+    pub median_planning_us: (f64, f64),
     /// What became of it.
     pub change: Change,
 }

@@ -4,6 +4,7 @@ use super::capture::Failure;
 use super::verdict::{self, Thresholds};
 use crate::model::evidence::regression::{
     Attribution, Change, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, ResultVerdict,
+    TimeComparison,
 };
 use crate::model::{Finding, Severity, SourceLocation, Variant};
 use crate::project::query::Query;
@@ -100,6 +101,7 @@ fn regressed(comparison: &QueryComparison, location: Option<SourceLocation>, lim
     let severity = if verdict::fails(comparison, limits) { Severity::Failure } else { Severity::Warning };
     let mut evidence: Vec<String> = changes.iter().map(|change| change.sentence()).collect();
     evidence.extend(comparison.parameter_sets.iter().filter_map(counters_line));
+    evidence.extend(comparison.time.as_ref().map(times_line));
     Finding {
         code,
         severity,
@@ -109,6 +111,15 @@ fn regressed(comparison: &QueryComparison, location: Option<SourceLocation>, lim
         next_step: next_step(&changes),
         location,
     }
+}
+
+fn times_line(time: &TimeComparison) -> String {
+    let ((wall, wall_now), (server, server_now)) = (time.median_wall_us, time.median_server_us);
+    let (planning, planning_now) = time.median_planning_us;
+    format!(
+        "medians: {wall:.0} → {wall_now:.0} µs at the client; {server:.0} → {server_now:.0} µs in the server, \
+         of it planning {planning:.0} → {planning_now:.0} µs"
+    )
 }
 
 /// Each plan change once, over all parameter sets.

@@ -21,6 +21,8 @@ const FIRST_UNITS: usize = 20;
 const MORE_UNITS: usize = 10;
 /// Bound on units.
 const MOST_UNITS: usize = 120;
+/// Units spent on telling "unchanged" from a difference too small to fail.
+const UNITS_FOR_RESOLUTION: usize = 30;
 /// Looks there can be, for the confidence of each.
 const LOOKS: usize = 1 + (MOST_UNITS - FIRST_UNITS) / MORE_UNITS;
 /// Fewer than this say nothing.
@@ -110,10 +112,18 @@ pub async fn measure(
             }
             continue;
         };
-        if is_over || decided || measured.time.change != Change::Inconclusive {
+        if is_over || decided || is_enough(&measured.time, wall.len(), limits) {
             return Ok(Some(measured));
         }
     }
+}
+
+/// Whether more units could still change the verdict of the run: past
+/// [`UNITS_FOR_RESOLUTION`] only while a failing slowdown is not excluded.
+fn is_enough(time: &TimeComparison, units: usize, limits: &Thresholds) -> bool {
+    let judged = if time.judged_by == "wall time" { time.wall } else { time.server };
+    let excluded = judged.is_some_and(|estimate| estimate.interval.high < limits.time_ratio);
+    time.change != Change::Inconclusive || (units >= UNITS_FOR_RESOLUTION && excluded)
 }
 
 fn look(wall: &[Unit], server: &[Unit], method: &Method, limits: &Thresholds) -> Option<Measured> {
@@ -138,6 +148,7 @@ fn look(wall: &[Unit], server: &[Unit], method: &Method, limits: &Thresholds) ->
         server: ratio(server),
         median_wall_us: (median_of(wall, 0), median_of(wall, 2)),
         median_server_us: (median_of(server, 0), median_of(server, 2)),
+        median_planning_us: (planning_of(server, 0), planning_of(server, 2)),
         change: time_change(&estimate, floor.as_ref(), limits),
     };
     Some(Measured { time, identical })
@@ -157,5 +168,10 @@ pub fn ratio_estimate(estimate: &Estimate, pairs: usize) -> RatioEstimate {
 
 fn median_of(units: &[Unit], place: usize) -> f64 {
     let times: Vec<f64> = units.iter().flat_map(|unit| &unit.rounds).map(|round| round[place]).collect();
+    crate::stats::quantile::median(&times).unwrap_or(0.0)
+}
+
+fn planning_of(units: &[Unit], place: usize) -> f64 {
+    let times: Vec<f64> = units.iter().flat_map(|unit| &unit.planning).map(|round| round[place]).collect();
     crate::stats::quantile::median(&times).unwrap_or(0.0)
 }

@@ -42,6 +42,8 @@ pub struct Setup {
 pub struct Unit {
     /// `[before, identical, after]` of each round.
     pub rounds: Vec<[f64; SIDES]>,
+    /// The planning in them, where the server told it.
+    pub planning: Vec<[f64; SIDES]>,
 }
 
 impl Unit {
@@ -156,13 +158,14 @@ pub async fn server_unit(
     let mut unit = Unit::default();
     for round in 0..SERVER_WARM_UPS + SERVER_ROUNDS {
         let is_warm_up = round < SERVER_WARM_UPS && clock::elapsed_us(start) < setup.slice_us * 0.5;
-        let mut times = [0.0; SIDES];
+        let (mut times, mut planning) = ([0.0; SIDES], [0.0; SIDES]);
         order.shuffle(random);
         for place in order {
-            times[place] = server_time(&opened[place].1, case, round).await?;
+            (times[place], planning[place]) = server_time(&opened[place].1, case, round).await?;
         }
         if !is_warm_up && round > 0 {
             unit.rounds.push(times);
+            unit.planning.push(planning);
         }
         if !unit.rounds.is_empty() && clock::elapsed_us(start) > setup.slice_us {
             break;
@@ -171,7 +174,8 @@ pub async fn server_unit(
     Ok(unit)
 }
 
-async fn server_time(session: &Session, case: &Case, round: usize) -> Result<f64, postgres::Error> {
+/// Planning + execution, and planning alone, in microseconds.
+async fn server_time(session: &Session, case: &Case, round: usize) -> Result<(f64, f64), postgres::Error> {
     let set = &case.parameter_sets[round % case.parameter_sets.len()];
     let in_transaction = case.needs_rollback();
     let options = ExplainOptions {
@@ -184,13 +188,14 @@ async fn server_time(session: &Session, case: &Case, round: usize) -> Result<f64
     if in_transaction {
         session.batch_execute("BEGIN").await?;
     }
-    let mut microseconds = 0.0;
+    let (mut microseconds, mut planning) = (0.0, 0.0);
     for statement in &case.statements {
         let plan = explain(session, &statement.sql, &statement.values(set), options).await?;
         microseconds += plan.server_time_us().unwrap_or(0.0);
+        planning += plan.planning_ms.unwrap_or(0.0) * 1000.0;
     }
     if in_transaction {
         session.batch_execute("ROLLBACK").await?;
     }
-    Ok(microseconds.max(0.001))
+    Ok((microseconds.max(0.001), planning))
 }

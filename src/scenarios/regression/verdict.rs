@@ -104,8 +104,25 @@ fn describe_time(time: &TimeComparison) -> String {
     )
 }
 
-/// The deciding counter that moved most in that direction, in words.
+/// The parameter set that stands for the query: the middle one by blocks.
+#[must_use]
+pub fn representative(sets: &[ParameterComparison]) -> Option<&ParameterComparison> {
+    let blocks = |set: &ParameterComparison| {
+        set.counters.iter().find(|c| c.metric == "buffers").map_or(0.0, |c| c.before + c.after)
+    };
+    let mut order: Vec<&ParameterComparison> = sets.iter().collect();
+    order.sort_by(|a, b| blocks(a).total_cmp(&blocks(b)));
+    order.get(order.len() / 2).copied()
+}
+
+/// The deciding counter that moved most in that direction, in words: of the
+/// representative parameter set, or where it did not move there, of any.
 fn most_moved(sets: &[ParameterComparison], change: Change) -> Option<String> {
+    let typical = representative(sets).map(std::slice::from_ref);
+    typical.and_then(|set| most_moved_of(set, change)).or_else(|| most_moved_of(sets, change))
+}
+
+fn most_moved_of(sets: &[ParameterComparison], change: Change) -> Option<String> {
     let factor = |before: f64, after: f64| (after.max(1.0) / before.max(1.0)).ln().abs();
     let counters = sets.iter().flat_map(|set| set.counters.iter());
     let top = counters
@@ -185,6 +202,7 @@ mod tests {
             server: Some(server),
             median_wall_us: (1.0, 1.0),
             median_server_us: (1.0, 1.0),
+            median_planning_us: (0.1, 0.1),
             change: time_change(&estimate(low, high), None, &LIMITS),
         }
     }

@@ -101,11 +101,7 @@ fn measurements(query: &QueryComparison, volume: &str) -> Vec<Measurement> {
         variant,
     };
     let mut all = Vec::new();
-    // The parameter set with the most blocks before stands for the query.
-    let blocks = |set: &&crate::model::evidence::regression::ParameterComparison| {
-        set.counters.iter().find(|c| c.metric == "buffers").map_or(0.0, |c| c.before.max(c.after))
-    };
-    if let Some(set) = query.parameter_sets.iter().max_by(|a, b| blocks(a).total_cmp(&blocks(b))) {
+    if let Some(set) = verdict::representative(&query.parameter_sets) {
         for counter in &set.counters {
             all.push(one(counter.metric, counter.unit, counter.before, Variant::Before, 1, None));
             all.push(one(counter.metric, counter.unit, counter.after, Variant::After, 1, None));

@@ -132,6 +132,8 @@ mirror! {
         median_wall_us: (Real, Real),
         /// Median server time in microseconds, before and after.
         median_server_us: (Real, Real),
+        /// Median planning time in microseconds, before and after: every new index is one more to consider.
+        median_planning_us: (Real, Real),
         /// What became of it.
         change: ChangeEntry,
     }
