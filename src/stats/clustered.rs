@@ -137,13 +137,6 @@ fn proportion_interval(p: f64, n: f64, confidence: f64) -> Interval {
     }
 }
 
-/// How many connections settle the p-quantile's upper bound at this confidence
-/// whatever the dependence within connections is: one sample of each would do.
-#[must_use]
-pub fn connections_needed(p: f64, confidence: f64) -> u64 {
-    super::quantile::samples_needed(p, confidence)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

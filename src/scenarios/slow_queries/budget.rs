@@ -7,10 +7,8 @@ use crate::model::evidence::slow_queries::BudgetEvidence;
 use crate::model::{Unit, Verdict};
 use crate::plan;
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
-use crate::stats::clustered::{
-    clustered_mean, clustered_quantile, clustered_quantile_ratio, connections_needed,
-};
-use crate::stats::quantile::{quantile_interval, sort};
+use crate::stats::clustered::{clustered_mean, clustered_quantile, clustered_quantile_ratio};
+use crate::stats::quantile::{quantile_interval, samples_needed, sort};
 use crate::stats::{Estimate, Interval};
 
 /// A maximum is broken when more executions than this share exceed it: a single
@@ -195,9 +193,10 @@ fn needed(found: &Estimate, limit: f64, metric: TimeMetric, record: &QueryRecord
     let towards = if found.value < limit { found.interval.high } else { found.interval.low };
     let reach = (towards / found.value).ln().abs();
     if !reach.is_finite() || reach <= 0.0 {
-        let p = percentile(metric).unwrap_or(0.5);
-        let connections = connections_needed(p, found.interval.confidence);
-        return format!("about {connections} connections{cap}");
+        let each = record.latencies.count().div_ceil(found.units.max(1)).max(1);
+        let samples = samples_needed(percentile(metric).unwrap_or(0.5), found.interval.confidence);
+        let connections = samples.div_ceil(each as u64).max(found.units as u64 + 1);
+        return format!("at least {connections} connections of {each} samples{cap}");
     }
     if distance < 0.02 {
         return format!("a budget that is not at the measured value itself{cap}");

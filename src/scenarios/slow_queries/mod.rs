@@ -18,6 +18,8 @@ mod schedule;
 mod summary;
 mod trial;
 mod verdict;
+#[cfg(test)]
+mod verdict_tests;
 mod workload;
 
 pub use run::run;

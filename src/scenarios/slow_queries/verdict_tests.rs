@@ -1,0 +1,241 @@
+//! Tables of records and the verdicts they must come to.
+
+use super::record::{ExplainedSet, Failure, Latencies, QueryRecord};
+use super::verdict::{counters_fail, is_settled, judge, scenario_verdict, summary};
+use crate::model::evidence::slow_queries::IndexTrial;
+use crate::model::{Severity, SourceLocation, Verdict};
+use crate::plan::Plan;
+use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
+
+const CONFIDENCE: f64 = 0.999;
+
+fn asks(rule: BudgetRule) -> Budget {
+    Budget { text: "the budget".into(), rule, volume: None, is_default: false }
+}
+
+fn time(metric: TimeMetric, limit_us: f64) -> Budget {
+    asks(BudgetRule::Time { metric, limit: TimeLimit::AbsoluteUs(limit_us) })
+}
+
+fn counter(metric: CounterMetric, limit: f64) -> Budget {
+    asks(BudgetRule::Counter { metric, limit })
+}
+
+/// A scan that reads 100 rows from 40 blocks to return 4.
+fn plan() -> Plan {
+    Plan::parse(
+        r#"[{"Plan": {"Node Type": "Seq Scan", "Relation Name": "orders", "Alias": "orders",
+            "Plan Rows": 4, "Actual Rows": 4, "Actual Loops": 1, "Actual Total Time": 0.8,
+            "Filter": "(user_id = 17)", "Rows Removed by Filter": 96,
+            "Shared Hit Blocks": 40, "Shared Read Blocks": 0},
+            "Planning Time": 0.1, "Execution Time": 0.9}]"#,
+    )
+    .unwrap()
+}
+
+/// 60 connections of 25 samples between `low` and `high`, each in an order of its own.
+fn spread(low: f64, high: f64) -> Latencies {
+    let sample = |i: usize, c: usize| low + (high - low) * (((i * 7) % 25) as f64 + c as f64 / 60.0) / 25.0;
+    Latencies { connections: (0..60).map(|c| (0..25).map(|i| sample(i + c, c)).collect()).collect() }
+}
+
+fn record(budgets: Vec<Budget>) -> QueryRecord {
+    QueryRecord {
+        name: "order_history".into(),
+        location: SourceLocation { path: "queries/order_history.sql".into(), line: 1 },
+        budgets,
+        writes: false,
+        explained: vec![ExplainedSet { label: "user_id=17".into(), plans: vec![plan()] }],
+        latencies: spread(900.0, 1_100.0),
+        rows: vec![Some(4)],
+        labels: vec!["user_id=17".into()],
+        result_hash: None,
+        failure: None,
+        cap: None,
+    }
+}
+
+fn verdict(budget: Budget) -> Verdict {
+    judge(&record(vec![budget]), &spread(90.0, 110.0), CONFIDENCE, None).evidence.verdict
+}
+
+fn ping_times(metric: TimeMetric, times: f64) -> Budget {
+    asks(BudgetRule::Time { metric, limit: TimeLimit::TimesPing(times) })
+}
+
+#[test]
+fn an_interval_on_one_side_of_its_budget_decides() {
+    for metric in [TimeMetric::Avg, TimeMetric::P50, TimeMetric::P90, TimeMetric::P95, TimeMetric::P99] {
+        assert_eq!(verdict(time(metric, 1_500.0)), Verdict::Pass, "{metric:?}");
+        assert_eq!(verdict(time(metric, 850.0)), Verdict::Fail, "{metric:?}");
+        assert_eq!(verdict(ping_times(metric, 14.0)), Verdict::Pass, "{metric:?}");
+        assert_eq!(verdict(ping_times(metric, 7.0)), Verdict::Fail, "{metric:?}");
+    }
+}
+
+#[test]
+fn a_budget_within_the_interval_is_inconclusive_and_says_what_would_decide() {
+    for metric in [TimeMetric::P50, TimeMetric::P95] {
+        let edge = if metric == TimeMetric::P50 { 1_001.0 } else { 1_090.0 };
+        let Verdict::Inconclusive { needs } = verdict(time(metric, edge)) else { panic!("{metric:?}") };
+        assert!(!needs.is_empty());
+    }
+}
+
+#[test]
+fn a_limit_is_outside_its_budget() {
+    let mut flat = record(vec![time(TimeMetric::P50, 1_000.0)]);
+    flat.latencies = spread(1_000.0, 1_000.0);
+    assert_eq!(judge(&flat, &spread(9.0, 9.0), CONFIDENCE, None).evidence.verdict, Verdict::Fail);
+    assert_eq!(verdict(counter(CounterMetric::Buffers, 40.0)), Verdict::Fail);
+    assert_eq!(verdict(counter(CounterMetric::Buffers, 41.0)), Verdict::Pass);
+}
+
+#[test]
+fn one_slow_execution_does_not_break_a_maximum() {
+    let mut record = record(vec![time(TimeMetric::Max, 2_000.0)]);
+    assert_eq!(judge(&record, &Latencies::default(), CONFIDENCE, None).evidence.verdict, Verdict::Pass);
+    record.latencies.connections[3][4] = 9_000.0;
+    let judged = judge(&record, &Latencies::default(), CONFIDENCE, None);
+    assert!(matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }));
+    assert_eq!(judged.findings, []);
+    record.latencies = spread(8_000.0, 9_000.0);
+    assert_eq!(judge(&record, &Latencies::default(), CONFIDENCE, None).evidence.verdict, Verdict::Fail);
+}
+
+#[test]
+fn too_few_connections_for_a_percentile_say_how_many_it_takes() {
+    let mut few = record(vec![time(TimeMetric::P99, 2_000.0)]);
+    few.latencies.connections.truncate(20);
+    let judged = judge(&few, &spread(90.0, 110.0), CONFIDENCE, None);
+    let needs = "at least 31 connections of 25 samples".to_owned();
+    assert_eq!(judged.evidence.verdict, Verdict::Inconclusive { needs });
+}
+
+#[test]
+fn one_connection_never_decides_a_time() {
+    let mut lone = record(vec![time(TimeMetric::P95, 10.0)]);
+    lone.latencies.connections.truncate(1);
+    let judged = judge(&lone, &spread(90.0, 110.0), CONFIDENCE, None);
+    assert!(matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }), "{:?}", judged.evidence.verdict);
+    assert!(!is_settled(&lone, &spread(90.0, 110.0), CONFIDENCE));
+}
+
+#[test]
+fn counters_and_plan_rules_decide_without_a_clock() {
+    for (budget, expected) in [
+        (counter(CounterMetric::RowsReadPerRow, 26.0), Verdict::Pass),
+        (counter(CounterMetric::RowsReadPerRow, 25.0), Verdict::Fail),
+        (counter(CounterMetric::TempBlocks, 1.0), Verdict::Pass),
+        (counter(CounterMetric::Rows, 4.0), Verdict::Fail),
+        (asks(BudgetRule::RowsAtLeast(4)), Verdict::Pass),
+        (asks(BudgetRule::RowsAtLeast(5)), Verdict::Fail),
+        (asks(BudgetRule::Plan(PlanRule::NoSeqScan(Some("orders".into())))), Verdict::Fail),
+        (asks(BudgetRule::Plan(PlanRule::NoSeqScan(Some("users".into())))), Verdict::Pass),
+        (asks(BudgetRule::Plan(PlanRule::UsesIndex("orders_pkey".into()))), Verdict::Fail),
+        (asks(BudgetRule::Plan(PlanRule::EstimateErrorBelow(2.0))), Verdict::Pass),
+        (asks(BudgetRule::Plan(PlanRule::NoSortSpill)), Verdict::Pass),
+    ] {
+        let mut untimed = record(vec![budget.clone()]);
+        untimed.latencies = Latencies::default();
+        let judged = judge(&untimed, &Latencies::default(), CONFIDENCE, None);
+        assert_eq!(judged.evidence.verdict, expected, "{budget:?}");
+        assert_eq!(counters_fail(&untimed), expected == Verdict::Fail);
+        assert!(is_settled(&untimed, &Latencies::default(), CONFIDENCE));
+    }
+}
+
+#[test]
+fn every_kind_of_broken_budget_has_its_code() {
+    for (budget, code) in [
+        (time(TimeMetric::P95, 10.0), "over-budget"),
+        (counter(CounterMetric::Buffers, 10.0), "counter-over-budget"),
+        (asks(BudgetRule::Plan(PlanRule::NoSeqScan(None))), "plan-rule-broken"),
+        (asks(BudgetRule::RowsAtLeast(10)), "empty-result"),
+    ] {
+        let judged = judge(&record(vec![budget]), &spread(90.0, 110.0), CONFIDENCE, None);
+        assert_eq!(judged.findings.len(), 1);
+        assert_eq!((judged.findings[0].code, judged.findings[0].severity), (code, Severity::Failure));
+        assert_eq!(judged.findings[0].location, Some(judged.evidence.location));
+    }
+}
+
+#[test]
+fn the_reason_names_node_parameters_shares_and_the_tried_index() {
+    let trial = IndexTrial {
+        create_index: "CREATE INDEX ON orders (user_id)".into(),
+        used: true,
+        buffers_before: 40,
+        buffers_after: 3,
+        execution_before_us: 900.0,
+        execution_after_us: 30.0,
+    };
+    let broken = record(vec![counter(CounterMetric::Buffers, 10.0)]);
+    let judged = judge(&broken, &spread(90.0, 110.0), CONFIDENCE, Some(trial));
+    let finding = &judged.findings[0];
+    assert_eq!(finding.message, "order_history needs 40 blocks, over its budget of the budget");
+    assert_eq!(
+        finding.evidence,
+        [
+            "40 blocks at most, with user_id=17",
+            "Seq Scan on orders takes 100 % of the time with user_id=17",
+            "it touches 40 blocks and reads 100 rows to pass on 4",
+            "time: planning 9 %, execution 82 %, transfer and client 9 %, lock wait 0 %",
+            "tried on a clone: with CREATE INDEX ON orders (user_id) it touches 3 blocks instead of 40 and executes in 0.030 ms instead of 0.900 ms",
+        ]
+    );
+    assert_eq!(finding.next_step, "add a migration with CREATE INDEX ON orders (user_id)");
+}
+
+#[test]
+fn an_index_that_does_not_help_is_not_proposed() {
+    let trial = IndexTrial {
+        create_index: "CREATE INDEX ON orders (user_id)".into(),
+        used: false,
+        buffers_before: 40,
+        buffers_after: 40,
+        execution_before_us: 900.0,
+        execution_after_us: 900.0,
+    };
+    let broken = record(vec![counter(CounterMetric::Buffers, 10.0)]);
+    let finding = judge(&broken, &Latencies::default(), CONFIDENCE, Some(trial)).findings.remove(0);
+    assert!(finding.next_step.starts_with("look at Seq Scan on orders"), "{}", finding.next_step);
+    assert!(finding.evidence.iter().any(|line| line.contains("is not used by the planner")));
+}
+
+#[test]
+fn a_fast_empty_result_is_not_a_pass() {
+    let mut empty = record(vec![time(TimeMetric::P95, 9_000.0)]);
+    empty.rows = vec![Some(0)];
+    let judged = judge(&empty, &spread(90.0, 110.0), CONFIDENCE, None);
+    assert!(matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }));
+    assert_eq!((judged.findings[0].code, judged.findings[0].severity), ("empty-result", Severity::Warning));
+    empty.budgets.push(asks(BudgetRule::RowsAtLeast(0)));
+    assert_eq!(judge(&empty, &spread(90.0, 110.0), CONFIDENCE, None).evidence.verdict, Verdict::Pass);
+}
+
+#[test]
+fn failures_time_outs_and_refusals_are_told_apart() {
+    let with = |failure: Failure, budget: Budget| {
+        let mut record = record(vec![budget]);
+        record.latencies = Latencies::default();
+        record.failure = Some(failure);
+        let judged = judge(&record, &Latencies::default(), CONFIDENCE, None);
+        (judged.evidence.verdict.word(), judged.findings.first().map(|finding| finding.code))
+    };
+    let failed = || Failure::Failed { message: "no such table (SQLSTATE 42P01)".into() };
+    assert_eq!(with(failed(), counter(CounterMetric::Buffers, 99.0)), ("fail", Some("query-failed")));
+    let slow = || Failure::TimedOut { after_us: 1_000_000 };
+    assert_eq!(with(slow(), time(TimeMetric::P95, 500_000.0)), ("fail", Some("over-budget")));
+    assert_eq!(with(slow(), time(TimeMetric::P95, 5_000_000.0)), ("inconclusive", None));
+    assert_eq!(with(Failure::WritesToPrecious, time(TimeMetric::P95, 1.0)).0, "skipped");
+}
+
+#[test]
+fn the_scenario_is_as_bad_as_its_worst_query_and_says_how_many() {
+    let judged = |budget| judge(&record(vec![budget]), &spread(90.0, 110.0), CONFIDENCE, None).evidence;
+    let (kept, broken) = (judged(time(TimeMetric::P95, 2_000.0)), judged(time(TimeMetric::P95, 20.0)));
+    assert_eq!(scenario_verdict(&[&kept, &broken]), Verdict::Fail);
+    assert_eq!(summary(&[&kept, &broken]), "1 of 2 queries within budget, 1 over");
+    assert_eq!(scenario_verdict(&[]).word(), "skipped");
+}
