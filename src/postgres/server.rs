@@ -105,24 +105,19 @@ impl Server {
         Err(Error::Unexpected("the throwaway server does not shut down, so nothing of it is kept".into()))
     }
 
-    /// Has the system write every file of the data directory to the disk. Blocks.
+    /// Has the system write to the disk what it still holds in memory of the data. Blocks.
+    #[cfg(target_os = "linux")]
     pub(super) fn sync_to_disk(&self) {
-        sync_tree(&self.directory.join("data"));
-    }
-}
-
-/// What cannot be opened is gone already: temporary files, dropped tables.
-fn sync_tree(directory: &Path) {
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => sync_tree(&entry.path()),
-            Ok(kind) if kind.is_file() => {
-                if let Ok(file) = std::fs::File::open(entry.path()) {
-                    let _ = rustix::fs::fsync(file);
-                }
-            }
-            _ => {}
+        // One flush for the whole file system: a thousand files, one by one, take seconds.
+        if let Ok(directory) = std::fs::File::open(self.directory.join("data")) {
+            let _ = rustix::fs::syncfs(directory);
         }
+    }
+
+    /// Has the system write to the disk what it still holds in memory. Blocks.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn sync_to_disk(&self) {
+        rustix::fs::sync();
     }
 }
 
