@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 /// Passed to every `initdb`. Locale and encoding are those of most servers in
 /// production: with the locale `C` a `LIKE 'a%'` would use indexes that it does
 /// not use there.
-const OPTIONS: [&str; 5] =
-    ["--username=postgres", "--encoding=UTF8", "--auth=trust", "--no-sync", "--no-instructions"];
+const OPTIONS: [&str; 4] = ["--username=postgres", "--encoding=UTF8", "--auth=trust", "--no-sync"];
 /// The first that the system knows.
 const LOCALES: [&str; 3] = ["C.UTF-8", "en_US.UTF-8", "C"];
 

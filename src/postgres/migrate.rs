@@ -67,8 +67,8 @@ pub async fn apply(
     progress: &dyn Progress,
 ) -> Result<Vec<AppliedMigration>, Error> {
     let wanted = up_to_version(files, up_to)?;
-    create_ledger(session).await?;
-    // Two runs at once: the second waits and then finds the work done.
+    // Two runs at once: the second waits and then finds the work done. Also the ledger is made
+    // under the lock: IF NOT EXISTS alone fails when two make it at the same time.
     session.batch_execute("SELECT pg_catalog.pg_advisory_lock(7237493, 1)").await?;
     let outcome = apply_pending(session, files, wanted, progress).await;
     session.batch_execute("SELECT pg_catalog.pg_advisory_unlock(7237493, 1)").await?;
@@ -81,6 +81,7 @@ async fn apply_pending(
     wanted: &[MigrationFile],
     progress: &dyn Progress,
 ) -> Result<Vec<AppliedMigration>, Error> {
+    create_ledger(session).await?;
     let ledger = read_ledger(session).await?;
     check_ledger(files, &ledger)?;
     let pending: Vec<&MigrationFile> =

@@ -49,8 +49,6 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// Of the superuser `postgres`, for loopback connections.
     pub(super) password: String,
-    programs: Programs,
-    account: Account,
     snapshot: Option<PathBuf>,
     guard: Mutex<Option<Guard>>,
 }
@@ -92,17 +90,21 @@ impl Server {
 
     /// Shuts the server down cleanly and keeps its data directory for the next
     /// start. Only [`Self::stop`] may follow. Blocks.
-    pub(super) fn keep(&self) -> Result<(), Error> {
+    pub(super) fn keep(&self, wal_file: &str) -> Result<(), Error> {
         let guard = self.guard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (Some(snapshot), Some(guard)) = (self.snapshot.as_deref(), guard.as_ref()) else { return Ok(()) };
         let data = self.directory.join("data");
         orphan::request_fast_shutdown(&data);
-        for _ in 0..SHUTDOWN_ATTEMPTS {
-            if guard.server_ended_within(READY_PAUSE).is_some() {
-                return snapshot::keep(&data, snapshot, &self.programs, &self.account);
-            }
+        let ended = (0..SHUTDOWN_ATTEMPTS).find_map(|_| guard.server_ended_within(READY_PAUSE));
+        match ended.as_deref() {
+            Some("0") => snapshot::keep(&data, snapshot, wal_file),
+            Some(status) => Err(Error::Unexpected(format!(
+                "the throwaway server ended with {status}, so nothing of it is kept"
+            ))),
+            None => Err(Error::Unexpected(
+                "the throwaway server does not shut down, so nothing of it is kept".into(),
+            )),
         }
-        Err(Error::Unexpected("the throwaway server does not shut down, so nothing of it is kept".into()))
     }
 
     /// Has the system write to the disk what it still holds in memory of the data. Blocks.
@@ -159,8 +161,6 @@ impl Start<'_> {
             directory,
             port,
             password: random_letters(24)?,
-            programs: self.programs,
-            account: self.account,
             snapshot: self.snapshot,
             guard: Mutex::new(Some(guard)),
         })

@@ -10,7 +10,7 @@ use super::cluster::{cached_cluster, key};
 use super::copy::{copy_selected, copy_tree};
 use super::directory::random_letters;
 use super::programs::Programs;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +22,8 @@ pub(super) const LARGEST_BYTES: i64 = 4 << 30;
 pub(super) const SMALLEST_BYTES: i64 = 48 << 20;
 /// What an interrupted run left unfinished is removed after this time.
 const UNFINISHED_AFTER: Duration = Duration::from_secs(3600);
+/// Far more than a shutdown writes.
+const WAL_FILES_NEEDED: usize = 3;
 const FOLDER: &str = "snapshots";
 const UNFINISHED: &str = "unfinished-";
 
@@ -46,24 +48,22 @@ pub(super) fn restore(snapshot: &Path, data: &Path, account: &Account) -> bool {
     true
 }
 
-/// Keeps the data directory of a server that has been shut down cleanly.
-pub(super) fn keep(
-    data: &Path,
-    snapshot: &Path,
-    programs: &Programs,
-    account: &Account,
-) -> Result<(), Error> {
+/// Keeps the data directory of a server that has been shut down cleanly;
+/// `wal_file` is the one that was current just before.
+pub(super) fn keep(data: &Path, snapshot: &Path, wal_file: &str) -> Result<(), Error> {
     let folder = snapshot.parent().unwrap_or(snapshot);
     let fail = |source| Error::File { action: "create", path: folder.to_owned(), source };
-    let needed = first_needed_wal_file(data, programs, account)?;
+    let needed = needed_wal_files(wal_file);
     std::fs::create_dir_all(folder).map_err(fail)?;
     remove_old(folder, snapshot);
     let name =
         |suffix: &str| Ok::<_, Error>(folder.join(format!("{UNFINISHED}{}{suffix}", random_letters(10)?)));
     let unfinished = name("")?;
-    let ourselves = Account { is_other: false, ..*account };
+    let ourselves = Account { uid: 0, gid: 0, is_other: false };
     let kept = copy_selected(data, &unfinished, &ourselves, &|directory, name| {
-        !directory.ends_with("pg_wal") || !is_wal_file(name) || is_needed(name, &needed)
+        !directory.ends_with("pg_wal")
+            || !is_wal_file(name)
+            || needed.iter().any(|needed| name == needed.as_str())
     })
     .and_then(|()| {
         let previous = name("-previous")?;
@@ -99,36 +99,25 @@ fn remove_old(folder: &Path, but: &Path) {
     }
 }
 
-/// After a clean shutdown recovery reads nothing before the last checkpoint's
-/// file; all the others may be gigabytes that are kept for recycling.
-fn first_needed_wal_file(data: &Path, programs: &Programs, account: &Account) -> Result<OsString, Error> {
-    let program = programs.program("pg_controldata");
-    let mut command = account.command(&program);
-    let output = command.arg("-D").arg(data).output().map_err(|source| Error::File {
-        action: "run",
-        path: program,
-        source,
-    })?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    match (value("Database cluster state:"), value("Latest checkpoint's REDO WAL file:")) {
-        (Some("shut down"), Some(file)) => Ok(file.into()),
-        (state, _) => Err(Error::Unexpected(format!("the server was not shut down cleanly: {state:?}"))),
-    }
-}
-
 fn is_wal_file(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The file with the checkpoint, and the next one should the record reach into it.
-fn is_needed(name: &OsStr, first: &OsStr) -> bool {
-    let number = |name: &OsStr| name.to_str().and_then(|name| u128::from_str_radix(name, 16).ok());
-    match (number(name), number(first)) {
-        // Names of sixteen-megabyte files skip from …000000FF to the next log: then it is not copied, and not needed.
-        (Some(number), Some(first)) => number == first || number == first + 1,
-        _ => true,
-    }
+/// The file that was current before the shutdown, and the next ones should the
+/// shutdown's checkpoint reach into them. Recovery reads nothing before it, and all
+/// the others may be gigabytes that are kept for recycling.
+fn needed_wal_files(current: &str) -> Vec<String> {
+    std::iter::successors(Some(current.to_owned()), |name| next_wal_file(name))
+        .take(WAL_FILES_NEEDED)
+        .collect()
+}
+
+/// Timeline, log and segment, eight digits each; segments of sixteen megabytes go from 00 to FF.
+fn next_wal_file(name: &str) -> Option<String> {
+    let part = |range: std::ops::Range<usize>| u32::from_str_radix(name.get(range)?, 16).ok();
+    let (timeline, log, segment) = (part(0..8)?, part(8..16)?, part(16..24)?);
+    let (log, segment) = if segment >= 0xFF { (log + 1, 0) } else { (log, segment + 1) };
+    Some(format!("{timeline:08X}{log:08X}{segment:08X}"))
 }
 
 #[cfg(test)]
@@ -136,18 +125,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_checkpoints_wal_is_needed() {
-        let first = OsStr::new("000000010000000000000012");
-        for (name, expected) in [
-            ("000000010000000000000011", false),
-            ("000000010000000000000012", true),
-            ("000000010000000000000013", true),
-            ("000000010000000000000014", false),
-        ] {
-            assert!(is_wal_file(OsStr::new(name)));
-            assert_eq!(is_needed(OsStr::new(name), first), expected, "{name}");
-        }
-        assert!(!is_wal_file(OsStr::new("archive_status")));
+    fn the_current_wal_file_and_the_next_ones_are_needed() {
+        let expected = ["0000000100000001000000FE", "0000000100000001000000FF", "000000010000000200000000"];
+        assert_eq!(needed_wal_files(expected[0]), expected);
+        assert!(is_wal_file(OsStr::new(expected[0])) && !is_wal_file(OsStr::new("archive_status")));
     }
 
     #[test]

@@ -71,8 +71,12 @@ impl Target {
         for name in self.made().iter().filter(|name| !templates.contains(name)) {
             self.drop_database(name).await?;
         }
+        // So that the shutdown finds nothing left to write, however long that would take it.
+        session.batch_execute("CHECKPOINT").await?;
+        let row = session.query_one("SELECT pg_walfile_name(pg_current_wal_insert_lsn())", &[]).await?;
+        let wal_file: String = row.get(0);
         drop(session);
-        let kept = tokio::task::spawn_blocking(move || server.keep()).await;
+        let kept = tokio::task::spawn_blocking(move || server.keep(&wal_file)).await;
         kept.map_err(|error| Error::Unexpected(error.to_string()))??;
         Ok(true)
     }

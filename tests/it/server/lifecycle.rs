@@ -191,8 +191,11 @@ async fn what_outlived_everybody_is_swept_at_the_next_start_and_nothing_else() {
     let mut dead = Owner::start(&scratch);
     let foreign = scratch.path().join("plimsoll-server-foreign");
     std::fs::create_dir(&foreign).unwrap();
-    // Stopped first, so that none of them can clean up before it is killed.
-    let all: Vec<Pid> = dead.guards().into_iter().map(|process| process.pid).collect();
+    // Stopped first, so that none of them can clean up before it is killed. Their parent
+    // goes last: the kernel wakes stopped processes whose parent ends.
+    let first = dead.first_guard();
+    let mut all: Vec<Pid> = dead.guards().into_iter().map(|process| process.pid).collect();
+    all.sort_by_key(|pid| *pid == first);
     assert_eq!(all.len(), 3, "waits, reads and watches");
     for signal in [Signal::STOP, Signal::KILL] {
         for pid in &all {
