@@ -66,7 +66,7 @@ fn evidence(report: &ScenarioReport) -> &NPlusOneEvidence {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listing_per_row_is_found_and_a_joined_one_is_not() {
     let folder = shop();
-    let options = Options { list_orders: true, ..Options::default() };
+    let options = Options { list_orders: true, round_trips_us: vec![2000], ..Options::default() };
     let report = judged(folder.path(), &options).await.unwrap();
     assert_eq!(report.verdict, Verdict::Fail);
     let found: Vec<_> = evidence(&report)
@@ -89,6 +89,14 @@ async fn a_listing_per_row_is_found_and_a_joined_one_is_not() {
         report.findings.iter().filter(|finding| finding.severity == Severity::Failure).collect();
     assert_eq!(failures.len(), 1, "{:#?}", report.findings);
     assert_eq!(failures[0].code, "n-plus-one");
+
+    let [proof] = evidence(&report).batched.as_slice() else { panic!("{:?}", evidence(&report).not_batched) };
+    assert_eq!(proof.batched_sql, "SELECT id AS batch_key, id, email FROM users WHERE id = ANY($1)");
+    assert!(proof.same_rows);
+    assert_eq!((proof.looped.round_trips, proof.batched.round_trips), (20, 1));
+    assert_eq!((proof.looped.rows, proof.batched.rows), (20, 20));
+    assert!(proof.batched.buffers < proof.looped.buffers, "{proof:?}");
+    assert_eq!(evidence(&report).round_trips[0].looped_us, 20 * 2000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

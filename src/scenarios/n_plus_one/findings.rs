@@ -1,7 +1,7 @@
 //! Detection to findings, verdict and summary. Pure.
 
 use super::detect::Detection;
-use crate::model::evidence::n_plus_one::{Certainty, LoopGroup, RepeatGroup, RepeatKind};
+use crate::model::evidence::n_plus_one::{BatchProof, Certainty, LoopGroup, RepeatGroup, RepeatKind};
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
 use crate::trace::Losses;
 use std::collections::BTreeMap;
@@ -11,14 +11,16 @@ const STATEMENT_CHARS: usize = 120;
 
 /// One finding per loop (its groups together), then one per other repetition.
 #[must_use]
-pub(super) fn findings(detection: &Detection) -> Vec<Finding> {
+pub(super) fn findings(detection: &Detection, proofs: &[BatchProof]) -> Vec<Finding> {
     let mut by_fingerprint: BTreeMap<&str, Vec<&LoopGroup>> = BTreeMap::new();
     for group in &detection.loops {
         by_fingerprint.entry(&group.fingerprint).or_default().push(group);
     }
     let mut loops: Vec<(u64, Finding)> = by_fingerprint
         .values()
-        .map(|groups| (groups.iter().map(|group| group.executions).sum(), loop_finding(groups, detection)))
+        .map(|groups| {
+            (groups.iter().map(|group| group.executions).sum(), loop_finding(groups, detection, proofs))
+        })
         .collect();
     loops.sort_by(|(left_n, left), (right_n, right)| {
         right.severity.cmp(&left.severity).then(right_n.cmp(left_n)).then(left.message.cmp(&right.message))
@@ -31,7 +33,7 @@ pub(super) fn findings(detection: &Detection) -> Vec<Finding> {
     loops.into_iter().map(|(_, finding)| finding).chain(repeats).collect()
 }
 
-fn loop_finding(groups: &[&LoopGroup], detection: &Detection) -> Finding {
+fn loop_finding(groups: &[&LoopGroup], detection: &Detection, proofs: &[BatchProof]) -> Finding {
     let first = groups[0];
     let pair = first.pairs.first().map(|pair| format!("{} -> {}", pair.from, pair.to)).unwrap_or_default();
     let most = groups.iter().map(|group| group.executions).max().unwrap_or(0);
@@ -54,6 +56,8 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection) -> Finding {
     if groups.len() > 10 {
         evidence.push(format!("and {} more groups", groups.len() - 10));
     }
+    let proof = proofs.iter().find(|proof| proof.fingerprint == first.fingerprint);
+    evidence.extend(proof.iter().flat_map(|proof| proof_lines(proof)));
     evidence.push(format!("certainty: {}; fingerprint: {}", first.certainty.word(), first.fingerprint));
     evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
     Finding {
@@ -64,7 +68,7 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection) -> Finding {
             "one query per row: {most} times the same statement, fed row by row ({pair}){accepted}"
         ),
         evidence,
-        next_step: next_step(first),
+        next_step: next_step(first, proof),
         location: None,
     }
 }
@@ -91,7 +95,27 @@ fn group_line(group: &LoopGroup, detection: &Detection) -> String {
     )
 }
 
-fn next_step(group: &LoopGroup) -> String {
+fn proof_lines(proof: &BatchProof) -> Vec<String> {
+    let same = if proof.same_rows { "the same rows" } else { "OTHER rows" };
+    vec![
+        format!("batched: {}", proof.batched_sql),
+        format!(
+            "tried with {} values, {same} in both forms: {} round trips, {:.2} ms, {} blocks one by one; {} round trip, {:.2} ms, {} blocks batched",
+            proof.values,
+            proof.looped.round_trips,
+            proof.looped.time_us / 1000.0,
+            proof.looped.buffers,
+            proof.batched.round_trips,
+            proof.batched.time_us / 1000.0,
+            proof.batched.buffers,
+        ),
+    ]
+}
+
+fn next_step(group: &LoopGroup, proof: Option<&BatchProof>) -> String {
+    if proof.is_some_and(|proof| proof.same_rows) {
+        return "Ask once for all rows with the batched statement above, which was tried, or join it into the parent query".into();
+    }
     let column = group.pairs.first().map_or("the key", |pair| pair.to.as_str());
     format!(
         "Ask once for all rows: join it into the parent query, load it eagerly, or fetch the whole set with {column} = ANY($1)"

@@ -6,13 +6,16 @@
 mod affinity;
 mod assign;
 pub mod baseline;
+mod batch;
 mod detect;
 mod executions;
 mod explain;
 mod findings;
 mod group;
+mod growth;
 mod judge;
 mod listing;
+mod prove;
 mod reading;
 mod record;
 mod repeats;

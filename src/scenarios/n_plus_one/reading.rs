@@ -91,6 +91,22 @@ pub(super) fn read(shape: &str) -> Reading {
     }
 }
 
+/// The shape with `$1`, `$2`, … for its placeholders, as the server takes it.
+pub(super) fn numbered(shape: &str) -> String {
+    let words = Words::new(shape);
+    let (mut text, mut copied, mut number) = (String::with_capacity(shape.len() + 8), 0, 0);
+    for at in 0..words.tokens.len() {
+        if words.is_placeholder(at) {
+            number += 1;
+            text.push_str(&shape[copied..words.tokens[at].start]);
+            text.push_str(&format!("${number}"));
+            copied = words.tokens[at].end;
+        }
+    }
+    text.push_str(&shape[copied..]);
+    text
+}
+
 fn kind_of(shape: &str, words: &Words<'_>, tables: &[Table]) -> Kind {
     let kind = match statement_kind(shape) {
         StatementKind::Read | StatementKind::LockingRead => Kind::Read,

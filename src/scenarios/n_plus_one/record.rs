@@ -175,7 +175,7 @@ fn outcome(error: &tokio_postgres::Error) -> Outcome {
 }
 
 /// The bytes of a value as they came.
-struct RawValue<'a>(&'a [u8]);
+pub(super) struct RawValue<'a>(pub(super) &'a [u8]);
 
 impl<'a> FromSql<'a> for RawValue<'a> {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {

@@ -3,10 +3,12 @@
 use super::baseline;
 use super::detect::{DetectOptions, Detection, detect};
 use super::findings::{findings, measurements, verdict};
+use super::growth::{growth, growth_findings};
 use super::listing::list_orders;
+use super::prove::prove;
 use super::record::{Tape, resolve_tables};
 use crate::model::evidence::Evidence;
-use crate::model::evidence::n_plus_one::{NPlusOneEvidence, RoundTripCost};
+use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, Growth, NPlusOneEvidence, RoundTripCost};
 use crate::model::{MeasurementWarning, Scenario, ScenarioReport, Verdict};
 use crate::prepare::Context;
 use crate::stats::clock;
@@ -17,6 +19,9 @@ use std::sync::Arc;
 
 /// Statements of one trace judged in memory at once.
 const STATEMENTS_MAX: usize = 2_000_000;
+
+/// Loops whose batched form is tried.
+const PROOFS_MAX: usize = 20;
 
 /// What to judge, and how.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +36,19 @@ pub struct Options {
     pub threshold: Option<u64>,
     /// The baseline file; none: the project's setting.
     pub baseline: Option<PathBuf>,
+    /// Leaves out trying the batched form of loops against the database.
+    pub without_batching: bool,
+    /// The two traces are of the same command at a smaller and a larger volume: compares their counts.
+    pub grow: bool,
     /// Round-trip times to reckon loops at, in microseconds.
     pub round_trips_us: Vec<u64>,
+}
+
+/// A trace, what it is called, and the database it was recorded on.
+struct Recording {
+    name: String,
+    trace: Trace,
+    database: String,
 }
 
 /// Judges traces: the given ones, the project's, or a recording made on the spot.
@@ -42,28 +58,74 @@ pub struct Options {
 pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
     let start = clock::now();
     let settings = &context.project.settings.n_plus_one;
-    let mut traces = read_traces(context, options)?;
+    let mut recordings = read_traces(context, options)?;
     if options.list_orders {
-        traces.push(("built-in listings".into(), record_listings(context).await?));
+        recordings.push(record_listings(context).await?);
     }
-    if traces.is_empty() {
+    if recordings.is_empty() {
         return Ok(skipped());
     }
-    for (_, trace) in &mut traces {
-        name_tables(context, trace).await;
+    for recording in &mut recordings {
+        name_tables(context, recording).await;
     }
     let threshold = options.threshold.unwrap_or(settings.threshold);
     let detect_options = DetectOptions { threshold: usize::try_from(threshold).unwrap_or(usize::MAX) };
     let known = read_baseline(context, options)?;
-    let mut report = judge(&traces, &detect_options, &known, &options.round_trips_us);
+    let mut judged = Judged::default();
+    for recording in &recordings {
+        let found = judged.add(&recording.name, &recording.trace, &detect_options);
+        if !options.without_batching {
+            prove_loops(context, recording, &mut judged, found).await;
+        }
+    }
+    if let [small, large] = recordings.as_slice()
+        && options.grow
+    {
+        judged.growth = growth(&small.trace, &large.trace);
+    }
+    let mut report = judged.report(&known, &options.round_trips_us);
     report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
     (context.checkpoint)(&report);
     Ok(report)
 }
 
-fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<(String, Trace)>> {
+/// Tries the batched form of each new loop; loops that are alike only once.
+async fn prove_loops(
+    context: &Context<'_>,
+    recording: &Recording,
+    judged: &mut Judged,
+    found: std::ops::Range<usize>,
+) {
+    let Ok(session) = context.target.connect_to(&recording.database).await else {
+        return;
+    };
+    for at in found {
+        let group = &judged.detection.loops[at];
+        let is_known = judged.proofs.iter().any(|proof| proof.fingerprint == group.fingerprint)
+            || judged.refusals.iter().any(|refusal| refusal.fingerprint == group.fingerprint);
+        if is_known || judged.proofs.len() + judged.refusals.len() >= PROOFS_MAX {
+            continue;
+        }
+        context.progress.phase("trying the batched form", None);
+        match prove(&session, group).await {
+            Ok(proof) => judged.proofs.push(proof),
+            Err(refusal) => judged.refusals.push(refusal),
+        }
+    }
+}
+
+fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<Recording>> {
     let settings = &context.project.settings.n_plus_one;
-    let mut traces = options.recorded.clone();
+    let database = context.target.database().to_owned();
+    let mut traces: Vec<Recording> = options
+        .recorded
+        .iter()
+        .map(|(name, trace)| Recording {
+            name: name.clone(),
+            trace: trace.clone(),
+            database: database.clone(),
+        })
+        .collect();
     let explicit = !options.traces.is_empty() || !options.recorded.is_empty();
     let files: Vec<PathBuf> = if explicit {
         options.traces.clone()
@@ -73,12 +135,12 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<(
     for path in files {
         context.progress.say(&format!("reading {}", path.display()));
         let read = trace::read(&path, STATEMENTS_MAX).with_context(|| path.display().to_string())?;
-        traces.push((path.display().to_string(), read));
+        traces.push(Recording { name: path.display().to_string(), trace: read, database: database.clone() });
     }
     Ok(traces)
 }
 
-async fn record_listings(context: &Context<'_>) -> anyhow::Result<Trace> {
+async fn record_listings(context: &Context<'_>) -> anyhow::Result<Recording> {
     let Some(volume) = context.project.settings.volumes.first() else {
         anyhow::bail!("the project has no volume: add one under [volumes]");
     };
@@ -89,15 +151,16 @@ async fn record_listings(context: &Context<'_>) -> anyhow::Result<Trace> {
     let mut trace = tape.into_trace();
     let session = context.target.connect_to(&database).await?;
     resolve_tables(&session, &mut trace).await?;
-    Ok(trace)
+    Ok(Recording { name: "built-in listings".into(), trace, database })
 }
 
 /// Best effort: without names the report shows what the statements say.
-async fn name_tables(context: &Context<'_>, trace: &mut Trace) {
+async fn name_tables(context: &Context<'_>, recording: &mut Recording) {
+    let trace = &mut recording.trace;
     if !trace.tables.is_empty() || trace.statements.is_empty() {
         return;
     }
-    if let Ok(session) = context.target.connect().await
+    if let Ok(session) = context.target.connect_to(&recording.database).await
         && let Err(error) = resolve_tables(&session, trace).await
     {
         context.progress.say(&format!("tables stay without names: {error}"));
@@ -137,49 +200,79 @@ pub fn judge(
     known: &[baseline::KnownLoop],
     round_trips_us: &[u64],
 ) -> ScenarioReport {
-    let (mut all, mut losses, mut statements, mut connections) =
-        (Detection::default(), Losses::default(), 0, 0);
-    for (_, trace) in traces {
+    let mut judged = Judged::default();
+    for (name, trace) in traces {
+        judged.add(name, trace, options);
+    }
+    judged.report(known, round_trips_us)
+}
+
+/// What was found in all traces together.
+#[derive(Default)]
+struct Judged {
+    names: Vec<String>,
+    detection: Detection,
+    losses: Losses,
+    statements: u64,
+    connections: u64,
+    cut_short: bool,
+    proofs: Vec<BatchProof>,
+    refusals: Vec<BatchRefusal>,
+    growth: Vec<Growth>,
+}
+
+impl Judged {
+    /// Adds a trace; which loops are its own.
+    fn add(&mut self, name: &str, trace: &Trace, options: &DetectOptions) -> std::ops::Range<usize> {
         let found = detect(trace, options);
-        let before = all.loops.len();
-        all.loops.extend(found.loops.into_iter().map(|mut group| {
+        let before = self.detection.loops.len();
+        self.detection.loops.extend(found.loops.into_iter().map(|mut group| {
             group.inside = group.inside.map(|at| at + before);
             group
         }));
-        all.repeats.extend(found.repeats);
-        all.scopes.extend(found.scopes);
-        all.shapes += found.shapes;
-        losses.add(&trace.losses);
-        statements += trace.statements.len() as u64;
-        connections += trace.connections;
+        self.detection.repeats.extend(found.repeats);
+        self.detection.scopes.extend(found.scopes);
+        self.detection.shapes += found.shapes;
+        self.losses.add(&trace.losses);
+        self.statements += trace.statements.len() as u64;
+        self.connections += trace.connections;
+        self.cut_short |= !trace.complete;
+        self.names.push(name.to_owned());
+        before..self.detection.loops.len()
     }
-    let stale = baseline::apply(known, &mut all);
-    let findings = findings(&all);
-    let complete = traces.iter().all(|(_, trace)| trace.complete);
-    let (verdict, summary) = verdict(&findings, &losses, statements, complete);
-    let measurements = measurements(&all, statements);
-    let round_trips = round_trip_costs(&all, round_trips_us);
-    let evidence = NPlusOneEvidence {
-        sources: traces.iter().map(|(name, _)| name.clone()).collect(),
-        statements,
-        connections,
-        shapes: all.shapes,
-        scopes: all.scopes,
-        loops: all.loops,
-        repeats: all.repeats,
-        round_trips,
-        stale_baseline: stale.clone(),
-        ..NPlusOneEvidence::default()
-    };
-    ScenarioReport {
-        scenario: Scenario::NPlusOne,
-        verdict,
-        summary,
-        findings,
-        measurements,
-        evidence: Evidence::NPlusOne(evidence),
-        warnings: warnings(&losses, &stale),
-        duration_ms: 0,
+
+    fn report(mut self, known: &[baseline::KnownLoop], round_trips_us: &[u64]) -> ScenarioReport {
+        let stale = baseline::apply(known, &mut self.detection);
+        let mut findings = findings(&self.detection, &self.proofs);
+        findings.extend(growth_findings(&self.growth, &self.detection));
+        let (verdict, summary) = verdict(&findings, &self.losses, self.statements, !self.cut_short);
+        let measurements = measurements(&self.detection, self.statements);
+        let round_trips = round_trip_costs(&self.detection, round_trips_us);
+        let warnings = warnings(&self.losses, &stale);
+        let evidence = NPlusOneEvidence {
+            sources: self.names,
+            statements: self.statements,
+            connections: self.connections,
+            shapes: self.detection.shapes,
+            scopes: self.detection.scopes,
+            loops: self.detection.loops,
+            repeats: self.detection.repeats,
+            batched: self.proofs,
+            not_batched: self.refusals,
+            round_trips,
+            growth: self.growth,
+            stale_baseline: stale,
+        };
+        ScenarioReport {
+            scenario: Scenario::NPlusOne,
+            verdict,
+            summary,
+            findings,
+            measurements,
+            evidence: Evidence::NPlusOne(evidence),
+            warnings,
+            duration_ms: 0,
+        }
     }
 }
 
