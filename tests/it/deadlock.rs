@@ -3,7 +3,9 @@
 
 use crate::support;
 use plimsoll::model::evidence::Evidence;
-use plimsoll::model::evidence::deadlock::{ConflictKind, DeadlockEvidence, Outcome, SpecEvidence};
+use plimsoll::model::evidence::deadlock::{
+    Confirmation, ConflictKind, DeadlockEvidence, Outcome, SpecEvidence,
+};
 use plimsoll::model::{Quiet, ScenarioReport, Verdict};
 use plimsoll::project::transaction::SpecFile;
 use plimsoll::scenarios::deadlock::run::{Options, Place, run_specs};
@@ -137,6 +139,39 @@ async fn pruned_orders_come_to_what_all_orders_come_to() {
         let shortest = |spec: &SpecEvidence| spec.deadlock.as_ref().map(|case| case.steps.len());
         assert_eq!(shortest(&pruned), shortest(&all), "{label}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pair_is_predicted_from_solo_runs_also_across_specs() {
+    let database = support::database("predicted").await;
+    database.execute("CREATE TABLE orders (id int PRIMARY KEY, status text)").await;
+    database.execute("INSERT INTO orders VALUES (1, 'paid'), (2, 'paid'), (3, 'paid')").await;
+    let place =
+        Place { target: database.target, source: &database.name, progress: &Quiet, checkpoint: &|_| () };
+    let alone = |name: &str, keys: [u32; 2]| {
+        spec(
+            name,
+            &format!(
+                "session only setup {{ BEGIN; }} step first {{ UPDATE orders SET status = 'x' WHERE id = {}; }}
+                 step then {{ UPDATE orders SET status = 'y' WHERE id = {}; }} step done {{ COMMIT; }}",
+                keys[0], keys[1]
+            ),
+        )
+    };
+    let files = [alone("ships", [1, 2]), alone("cancels", [2, 1]), alone("other", [1, 3])];
+    let report = run_specs(&place, &files, &options()).await.unwrap();
+    let Evidence::Deadlock(evidence) = &report.evidence else { panic!("no evidence") };
+    assert_eq!(evidence.predictions.len(), 1, "{:?}", evidence.predictions);
+    let prediction = &evidence.predictions[0];
+    assert_eq!(prediction.transactions, ["ships/only", "cancels/only"]);
+    let Confirmation::Confirmed { replay } = &prediction.confirmation else { panic!("{prediction:?}") };
+    assert_eq!(report.verdict, Verdict::Fail);
+    assert_eq!(report.findings[0].code, "predicted-deadlock");
+    let again = run_specs(&place, &[spec("replay", replay)], &options()).await.unwrap();
+    assert!(again.findings.iter().any(|finding| finding.code == "deadlock"), "{replay}");
+    let fixed = [alone("ships", [1, 2]), alone("cancels", [1, 2])];
+    let report = run_specs(&place, &fixed, &options()).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.findings);
 }
 
 /// The yardstick: PostgreSQL's own isolation specs. Not in this repository; `PLIMSOLL_ISOLATION_SUITE`

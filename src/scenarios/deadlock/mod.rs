@@ -5,6 +5,8 @@
 //! asked of the server, never guessed by sleeping.
 
 mod bystander;
+mod combine;
+mod confirm;
 mod decide;
 mod execute;
 mod explore;
@@ -14,6 +16,7 @@ mod kind;
 mod measure;
 mod outcome;
 mod parse;
+mod predict;
 pub mod run;
 mod scan;
 mod solo;

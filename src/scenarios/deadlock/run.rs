@@ -1,6 +1,7 @@
 //! The scenario: every spec on a clone of its own, explored, its deadlock
 //! replayed and measured, judged.
 
+use super::confirm;
 use super::decide;
 use super::execute::{Ending, Execution, Manner, Stage};
 use super::explore::{self, Explored};
@@ -14,7 +15,7 @@ use crate::model::evidence::deadlock::{
     DeadlockCase, DeadlockCost, DeadlockEvidence, SessionText, SpecEvidence, StepText, TranscriptEvent,
     WaitEdge,
 };
-use crate::model::{Progress, Scenario, ScenarioReport, Verdict};
+use crate::model::{Progress, Scenario, ScenarioReport, Severity, Verdict};
 use crate::postgres::Target;
 use crate::prepare::Context;
 use crate::project::settings::DeadlockSettings;
@@ -46,6 +47,8 @@ pub struct Options {
     pub step_timeout: Duration,
     /// Leave out orders that differ only in steps that do not conflict.
     pub prunes: bool,
+    /// Derive cycles between the transactions of all specs, and execute them.
+    pub predicts: bool,
     /// Settings of every session, as libpq's `options` takes them: `-c datestyle=iso`.
     pub session_options: String,
     /// `application_name` of the sessions is this, the spec's name and the session's.
@@ -74,6 +77,7 @@ impl Default for Options {
             max_interleavings: 2_000,
             step_timeout: Duration::from_secs(30),
             prunes: true,
+            predicts: true,
             session_options: String::new(),
             application_name: "plimsoll".into(),
         }
@@ -139,6 +143,7 @@ pub async fn run_specs(
         deadlock_timeout_us: server_deadlock_timeout_us(place.target).await?,
         ..DeadlockEvidence::default()
     };
+    let mut footprints_of = Vec::new();
     for spec in &specs {
         let footprints =
             if options.transcript { Vec::new() } else { run_alone(place, spec, options).await? };
@@ -150,10 +155,18 @@ pub async fn run_specs(
         };
         place.target.drop_database(&database).await?;
         evidence.specs.push(result?);
+        footprints_of.push(footprints);
         summarise(&mut report, &evidence);
         report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
         (place.checkpoint)(&report);
     }
+    if options.predicts && !options.transcript && !specs.is_empty() {
+        evidence.predictions =
+            confirm::predictions(place, &specs, &footprints_of, options, &mut report.warnings).await?;
+        report.findings.extend(decide::predicted(&evidence));
+        summarise(&mut report, &evidence);
+    }
+    report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
     Ok(report)
 }
 
@@ -191,6 +204,9 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
     let deadlocking: Vec<&str> =
         specs.iter().filter(|spec| spec.deadlock.is_some()).map(|spec| spec.name.as_str()).collect();
     report.verdict = Verdict::of_all(specs.iter().map(|spec| &spec.verdict)).unwrap_or(Verdict::Pass);
+    if report.findings.iter().any(|finding| finding.severity == Severity::Failure) {
+        report.verdict = Verdict::Fail;
+    }
     report.summary = if deadlocking.is_empty() {
         format!("nobody deadlocks in {executed} executed orders of {} specs", specs.len())
     } else {
@@ -328,6 +344,11 @@ enum Pace<'a> {
     Measuring,
     /// As the isolation tester.
     Tester,
+}
+
+/// How predicted cycles are executed.
+pub(super) fn exploring(target: &Target, spec: &Spec, options: &Options) -> Manner {
+    manner(target, options, Pace::Exploring(spec))
 }
 
 fn manner(target: &Target, options: &Options, pace: Pace<'_>) -> Manner {

@@ -149,6 +149,32 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// The text of a file that reads as this spec; blockers of permutations are left out.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let block = |word: &str, block: &SqlBlock| format!("{word} {{ {} }}\n", block.sql);
+        let mut text: String = self.setups.iter().map(|setup| block("setup", setup)).collect();
+        text.extend(self.teardown.iter().map(|teardown| block("teardown", teardown)));
+        for session in &self.sessions {
+            text.push_str(&format!("\nsession {}\n", quoted(&session.name)));
+            text.extend(session.setup.iter().map(|setup| block("setup", setup)));
+            for step in &session.steps {
+                text.push_str(&format!("step {} {{ {} }}\n", quoted(&step.name), step.sql));
+            }
+            text.extend(session.teardown.iter().map(|teardown| block("teardown", teardown)));
+        }
+        if !self.permutations.is_empty() {
+            text.push('\n');
+        }
+        for permutation in &self.permutations {
+            text.push_str(&self.replay_line(permutation));
+            text.push('\n');
+        }
+        text
+    }
+}
+
 impl Permutation {
     /// An order without blockers.
     #[must_use]

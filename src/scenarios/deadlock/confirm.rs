@@ -1,0 +1,89 @@
+//! Predicted cycles, executed on a clone: confirmed with a file that replays
+//! them, not reproduced, or not executable with the reason.
+
+use super::combine::{Transaction, combine};
+use super::execute::{Ending, Execution, Stage};
+use super::footprint::Footprint;
+use super::outcome;
+use super::predict::{self, Candidate};
+use super::run::{Options, Place};
+use super::spec::Spec;
+use crate::model::MeasurementWarning;
+use crate::model::evidence::deadlock::{Confirmation, Outcome, Prediction};
+
+/// Candidates executed in one run.
+const MAX_CANDIDATES: usize = 40;
+
+/// Predicts and executes what could close between the sessions of all specs.
+pub(super) async fn predictions(
+    place: &Place<'_>,
+    specs: &[Spec],
+    footprints: &[Vec<Footprint>],
+    options: &Options,
+    warnings: &mut Vec<MeasurementWarning>,
+) -> anyhow::Result<Vec<Prediction>> {
+    let mut transactions: Vec<Transaction<'_>> = Vec::new();
+    let mut alone: Vec<&Footprint> = Vec::new();
+    for (spec, footprints) in specs.iter().zip(footprints) {
+        for (session, footprint) in footprints.iter().enumerate() {
+            transactions.push(Transaction { spec, session });
+            alone.push(footprint);
+        }
+    }
+    let names: Vec<String> = transactions.iter().map(Transaction::name).collect();
+    let mut candidates = predict::candidates(&alone);
+    if candidates.len() > MAX_CANDIDATES {
+        warnings.push(MeasurementWarning::BoundReached {
+            bound: format!("{MAX_CANDIDATES} predicted cycles"),
+            left_out: format!("executing {} further ones", candidates.len() - MAX_CANDIDATES),
+        });
+        candidates.truncate(MAX_CANDIDATES);
+    }
+    place.progress.phase("deadlock: confirming predictions", Some(candidates.len() as u64));
+    let mut predictions = Vec::new();
+    for (done, candidate) in candidates.iter().enumerate() {
+        predictions.push(Prediction {
+            transactions: candidate.members.iter().map(|member| names[member.transaction].clone()).collect(),
+            cycle: predict::describe(&alone, &names, candidate),
+            confirmation: confirm(place, &transactions, candidate, options).await?,
+        });
+        place.progress.advance_to(done as u64 + 1);
+    }
+    Ok(predictions)
+}
+
+async fn confirm(
+    place: &Place<'_>,
+    transactions: &[Transaction<'_>],
+    candidate: &Candidate,
+    options: &Options,
+) -> anyhow::Result<Confirmation> {
+    let spec = combine(transactions, candidate);
+    let database = place.target.clone_database(place.source, "deadlock_predicted").await?;
+    let result = execute(place, &spec, &database, options).await;
+    place.target.drop_database(&database).await?;
+    let execution = result?;
+    Ok(match &execution.ending {
+        Ending::SetupFailed(message) => Confirmation::NotExecutable { reason: message.clone() },
+        Ending::Impossible(position) => {
+            let step = spec.step(spec.permutations[0].steps[*position].step);
+            let reason = format!("{} cannot be sent: its session is blocked before", step.name);
+            Confirmation::NotExecutable { reason }
+        }
+        Ending::Done | Ending::Hung(_) => match outcome::outcome(&spec, &execution) {
+            Outcome::Deadlock => Confirmation::Confirmed { replay: spec.to_text() },
+            outcome => Confirmation::NotReproduced { outcome },
+        },
+    })
+}
+
+async fn execute(
+    place: &Place<'_>,
+    spec: &Spec,
+    database: &str,
+    options: &Options,
+) -> anyhow::Result<Execution> {
+    let manner = super::run::exploring(place.target, spec, options);
+    let mut stage = Stage::open(spec, place.target, database, manner).await?;
+    stage.execute(&spec.permutations[0]).await
+}
