@@ -66,7 +66,7 @@ impl Source<'_> {
     /// At most `count` values, at least one.
     pub(super) async fn values(self, parameter: &Parameter, count: usize) -> Result<Vec<Drawn>, Reason> {
         match &parameter.source {
-            ParameterSource::Sample(reference) => self.sampled(reference, count).await,
+            ParameterSource::Sample(reference) => self.sampled(parameter, reference, count).await,
             ParameterSource::List(inner, length) => {
                 self.lists(parameter, inner, *length as usize, count).await
             }
@@ -112,24 +112,46 @@ impl Source<'_> {
         Ok(values)
     }
 
-    /// Values of rows that all samples of the same table in this query share.
-    async fn sampled(self, reference: &ColumnReference, count: usize) -> Result<Vec<Drawn>, Reason> {
+    /// Values of rows that all samples of the same table in this query share. A column sampled
+    /// twice, as for both ends of a range, takes its second value from another row.
+    async fn sampled(
+        self,
+        parameter: &Parameter,
+        reference: &ColumnReference,
+        count: usize,
+    ) -> Result<Vec<Drawn>, Reason> {
         let table = column::table_key(reference);
-        let mut columns: Vec<ColumnDescription> = Vec::new();
-        let mut wanted = 0;
-        for parameter in &self.query.parameters {
-            let ParameterSource::Sample(other) = &parameter.source else { continue };
-            if column::table_key(other) == table {
-                if other == reference {
-                    wanted = columns.len();
+        let mut references: Vec<(&ColumnReference, usize)> = Vec::new();
+        let mut turn = 0;
+        for other in &self.query.parameters {
+            let ParameterSource::Sample(sampled) = &other.source else { continue };
+            if column::table_key(sampled) != table {
+                continue;
+            }
+            let times = match references.iter_mut().find(|(known, _)| *known == sampled) {
+                Some((_, times)) => {
+                    *times += 1;
+                    *times
                 }
-                columns.push(self.columns.resolve(other).await?);
+                None => {
+                    references.push((sampled, 1));
+                    1
+                }
+            };
+            if other.name == parameter.name {
+                turn = times - 1;
             }
         }
-        let rows = self.columns.sample_rows(&columns, self.stream(&table), count).await?;
-        let values =
-            rows.into_iter().filter_map(|mut row| (wanted < row.len()).then(|| row.swap_remove(wanted)));
-        Ok(values.map(|value| Drawn { value: Some(value), origin: Some("sample") }).collect())
+        let turns = references.iter().map(|(_, times)| *times).max().unwrap_or(1);
+        let wanted = references.iter().position(|(known, _)| *known == reference).unwrap_or(0);
+        let mut columns: Vec<ColumnDescription> = Vec::new();
+        for (reference, _) in references {
+            columns.push(self.columns.resolve(reference).await?);
+        }
+        let rows =
+            self.columns.sample_rows(&columns, self.stream(&table), count.saturating_mul(turns)).await?;
+        let value = |index: usize| rows.get((index * turns + turn) % rows.len().max(1))?.get(wanted).cloned();
+        Ok((0..count).map(|index| Drawn { value: value(index), origin: Some("sample") }).collect())
     }
 
     /// `count` arrays of `length` values each.

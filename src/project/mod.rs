@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod diagnostic;
 pub mod distributions;
+pub mod init;
 pub mod migration;
 pub mod query;
 pub mod settings;

@@ -149,6 +149,21 @@ async fn tables_without_a_key_and_views_are_sampled_too() {
 }
 
 #[tokio::test]
+async fn a_column_sampled_twice_comes_from_two_rows() {
+    let (_database, session) = ready("twice").await;
+    let query =
+        query(&["low = sample(orders.id)", "user = sample(orders.user_id)", "high = sample(orders.id)"]);
+    let sets = draw(&session, &query, 50).await;
+    assert!(sets.iter().all(|set| set.values[0] != set.values[2]));
+    let user: i32 = session
+        .query_one(&format!("SELECT user_id FROM orders WHERE id = {}", column(&sets, 0)[0]), &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(column(&sets, 1)[0], user.to_string(), "the first of each column are of one row");
+}
+
+#[tokio::test]
 async fn constants_give_one_set() {
     let (_database, session) = ready("constants").await;
     assert_eq!(draw(&session, &query(&[]), 50).await.len(), 1);
