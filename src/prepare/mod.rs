@@ -11,9 +11,11 @@ mod content;
 mod databases;
 mod earlier;
 mod error;
+mod existing;
 
 pub use databases::Databases;
 pub use error::Error;
+pub use existing::read_existing;
 
 use crate::model::{Progress, ScenarioReport};
 use crate::postgres::Target;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod deadlock;
+mod init;
 mod load;
 mod migrate;
 mod n_plus_one;

@@ -227,7 +227,8 @@ fn ends<T: Ord + Copy>(column: &ExistingColumn, read: impl Fn(&str) -> Option<T>
 
 /// Log-normal where the middle lies nearer the lower end, as amounts do; else uniform.
 fn numbers(column: &ExistingColumn, scale: Option<u32>) -> Option<String> {
-    let mut values: Vec<f64> = column.bounds.iter().filter_map(|value| value.parse().ok()).collect();
+    let seen = column.bounds.iter().chain(column.most_common.iter().map(|(value, _)| value));
+    let mut values: Vec<f64> = seen.filter_map(|value| value.parse().ok()).collect();
     values.retain(|value: &f64| value.is_finite());
     values.sort_by(f64::total_cmp);
     let (low, high) = (*values.first()?, *values.last()?);
