@@ -83,6 +83,22 @@ pub async fn fill(
     plan: &SeedPlan,
     progress: &dyn Progress,
 ) -> Result<SeedOutcome, Error> {
+    // As many as the machine has processors: the server's side of COPY is bound by them.
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    fill_with(target, database, plan, processors.clamp(2, MAX_CONNECTIONS), progress).await
+}
+
+/// [`fill`] with a number of connections, of which each fills one table at a time.
+///
+/// # Errors
+/// As for [`fill`].
+pub async fn fill_with(
+    target: &Target,
+    database: &str,
+    plan: &SeedPlan,
+    connections: usize,
+    progress: &dyn Progress,
+) -> Result<SeedOutcome, Error> {
     target.require_change(database)?;
     let session = target.connect_to(database).await?;
     check(&session, plan).await?;
@@ -96,7 +112,7 @@ pub async fn fill(
         tables: plan.tables.iter().cloned().map(Arc::new).collect(),
         skips_triggers,
         rows: AtomicU64::new(0),
-        connections: connections(plan.tables.len()),
+        connections: connections.min(plan.tables.len()).max(1),
     };
     progress.phase(&format!("seeding {}", tables(plan.tables.len())), Some(plan.row_count()));
     let start = clock::now();
@@ -120,12 +136,6 @@ pub async fn fill(
 
 fn tables(count: usize) -> String {
     if count == 1 { "1 table".into() } else { format!("{count} tables") }
-}
-
-/// As many as the machine has processors, since the server's side of COPY is bound by them.
-fn connections(tables: usize) -> usize {
-    let processors = std::thread::available_parallelism().map_or(2, usize::from);
-    processors.clamp(2, MAX_CONNECTIONS).min(tables).max(1)
 }
 
 struct Fill<'a> {

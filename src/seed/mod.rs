@@ -25,7 +25,7 @@ mod value;
 mod words;
 
 pub use error::Error;
-pub use fill::{SeedOutcome, TableOutcome, fill};
+pub use fill::{SeedOutcome, TableOutcome, fill, fill_with};
 pub use obtained::ObtainedColumn;
 pub use plan::{SeedPlan, TablePlan, plan};
 pub use scale::Scale;
