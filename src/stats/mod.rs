@@ -7,6 +7,7 @@
 //! bound instead of a narrower promise.
 
 pub mod change_points;
+pub mod chi_square;
 pub mod clock;
 pub mod clustered;
 pub mod growth;

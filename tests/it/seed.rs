@@ -3,7 +3,8 @@
 use crate::support::{self, TestDatabase};
 use plimsoll::model::Quiet;
 use plimsoll::postgres::read_catalog;
-use plimsoll::project::distributions;
+use plimsoll::prepare::Databases;
+use plimsoll::project::{Project, distributions};
 use plimsoll::seed::{self, Scale, SeedOutcome};
 use std::path::Path;
 
@@ -84,4 +85,34 @@ async fn the_demo_is_filled_as_declared() {
     let next = "INSERT INTO orders (user_id, created_at, status, total, shipping_address) \
                 VALUES (1, now(), 'paid', 1, 'x') RETURNING id";
     assert_eq!(number(&database, next).await, 2501);
+}
+
+#[tokio::test]
+async fn databases_at_a_version_hold_the_same_rows_as_the_newest() {
+    let project = Project::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).expect("the demo");
+    let target = support::server();
+    let databases = Databases::new(&project, target, &Quiet);
+    let mut sums = Vec::new();
+    for name in
+        [databases.at("001", "small").await.expect("001"), databases.at_head("small").await.expect("head")]
+    {
+        let database = TestDatabase { target, name };
+        sums.push(checksums(&database, "").await);
+    }
+    assert_eq!(sums[0], sums[1]);
+}
+
+/// A checksum of each table's rows in the order of their ids, and how many there are.
+async fn checksums(database: &TestDatabase, condition: &str) -> Vec<(String, i64, String)> {
+    let session = database.session().await;
+    let mut sums = Vec::new();
+    for table in ["users", "inventory", "orders", "order_items"] {
+        let query = format!(
+            "SELECT count(*), coalesce(md5(string_agg(t::text, chr(10) ORDER BY id)), '') FROM {table} t {}",
+            condition.replace("TABLE", table)
+        );
+        let row = session.query_one(&query, &[]).await.unwrap_or_else(|error| panic!("{error}: {query}"));
+        sums.push((table.to_owned(), row.get(0), row.get(1)));
+    }
+    sums
 }
