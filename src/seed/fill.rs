@@ -183,8 +183,8 @@ impl Fill<'_> {
     async fn copy_table(&self, table: &Arc<TablePlan>) -> Result<TableOutcome, Error> {
         let start = clock::now();
         let session = self.target.connect_to(self.database).await?;
-        // Nobody needs these rows before the whole is done.
-        session.batch_execute("SET synchronous_commit = off").await?;
+        // VACUUM marks no page all-visible while the commit of its rows is not flushed.
+        session.batch_execute("SET synchronous_commit = local").await?;
         if !self.checks_references(table) {
             session.batch_execute("SET session_replication_role = replica").await?;
         }

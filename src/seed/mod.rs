@@ -12,6 +12,7 @@ mod children;
 mod column;
 mod copy;
 mod error;
+mod expectation;
 mod fill;
 mod measure;
 mod numbers;
@@ -26,6 +27,6 @@ mod words;
 
 pub use error::Error;
 pub use fill::{SeedOutcome, TableOutcome, fill, fill_with};
-pub use obtained::ObtainedColumn;
+pub use obtained::{Agreement, FigureKind, ObtainedColumn, ObtainedFigure};
 pub use plan::{SeedPlan, TablePlan, plan};
 pub use scale::Scale;

@@ -62,7 +62,6 @@ pub struct TablePlan {
     pub(super) has_triggers: bool,
     /// Place in the distributions file.
     pub(super) span: Range<usize>,
-    pub(super) rows_span: Range<usize>,
 }
 
 impl TablePlan {
@@ -75,14 +74,6 @@ impl TablePlan {
     /// Whether every column has a binary form that we write.
     pub(super) fn is_binary(&self) -> bool {
         self.columns.iter().all(|column| column.column_type != ColumnType::Other)
-    }
-
-    /// The row with its parent.
-    pub(super) fn row_id(&self, row: u64) -> RowId {
-        match &self.layout {
-            Layout::Independent => RowId::independent(row),
-            Layout::Children(children) => RowId { row, place: children.place_of(row) },
-        }
     }
 
     /// Calls back for consecutive rows, which is cheaper than asking for each.
@@ -113,8 +104,6 @@ pub(super) struct ColumnPlan {
     pub(super) parent: Option<Arc<Generator>>,
     /// The sequence that has to go on after the last row.
     pub(super) sequence: Option<String>,
-    /// False for an identity column that the file does not mention.
-    pub(super) is_declared: bool,
     /// Place in the distributions file.
     pub(super) span: Range<usize>,
 }

@@ -74,7 +74,6 @@ pub(super) fn build(
         secondary_indexes: draft.table.secondary_indexes.clone(),
         has_triggers: draft.table.has_triggers,
         span: draft.declared.span.clone(),
-        rows_span: draft.declared.rows_span.clone(),
     };
     unique::search(&table, &wanted, &redraws, problems);
     Some(table)
@@ -231,7 +230,6 @@ impl Builder<'_, '_> {
             draw,
             parent,
             sequence: column.column.sequence.clone(),
-            is_declared: column.is_declared,
             span: column.span.clone(),
         }
     }
