@@ -269,7 +269,7 @@ fn references(
     name: &str,
     below: &dyn Fn(&dyn std::fmt::Display) -> String,
 ) -> Option<Expectation> {
-    let (draw, parent) = (column.draw.as_ref()?, column.parent.as_ref()?);
+    let Kind::Reference(draw, parent) = &column.generator.kind else { return None };
     let parents = draw.parent_count();
     let share = |ranks: std::ops::Range<u64>| draw.expected_rows(ranks) / table.rows as f64;
     if draw.exponent() <= 0.0 {

@@ -120,7 +120,7 @@ pub async fn fill_with(
     let copy_seconds = clock::elapsed_us(start) / 1e6;
     progress.phase(&format!("settling {}", tables(plan.tables.len())), Some(plan.tables.len() as u64));
     let start = clock::now();
-    fill.settle().await?;
+    fill.settle(&session).await?;
     let settle_seconds = clock::elapsed_us(start) / 1e6;
     let obtained = measure::measure(&session, plan).await?;
     Ok(SeedOutcome {
@@ -229,8 +229,24 @@ impl Fill<'_> {
         }
     }
 
-    /// Nothing is open in the database now, so that every page becomes all-visible.
-    async fn settle(&self) -> Result<(), Error> {
+    /// VACUUM first and ANALYZE after it: the snapshot of an ANALYZE beside it would keep
+    /// pages from becoming all-visible.
+    async fn settle(&self, session: &Session) -> Result<(), Error> {
+        self.on_every_table("VACUUM (FREEZE)").await?;
+        for _ in 0..VACUUM_ATTEMPTS {
+            // A short-lived snapshot elsewhere in the database can still have been in the way.
+            let unsettled = self.unsettled(session).await?;
+            if unsettled.is_empty() {
+                break;
+            }
+            for table in unsettled {
+                session.batch_execute(&format!("VACUUM (FREEZE) {}", table.quoted)).await?;
+            }
+        }
+        self.on_every_table("ANALYZE").await
+    }
+
+    async fn on_every_table(&self, command: &str) -> Result<(), Error> {
         let mut waiting = self.tables.iter();
         let mut running = FuturesUnordered::new();
         let mut done = 0;
@@ -239,7 +255,7 @@ impl Fill<'_> {
                 let Some(table) = waiting.next() else { break };
                 running.push(async move {
                     let session = self.target.connect_to(self.database).await?;
-                    session.batch_execute(&format!("VACUUM (FREEZE, ANALYZE) {}", table.quoted)).await?;
+                    session.batch_execute(&format!("{command} {}", table.quoted)).await?;
                     Ok::<(), Error>(())
                 });
             }
@@ -249,7 +265,24 @@ impl Fill<'_> {
             self.progress.advance_to(done);
         }
     }
+
+    /// Tables with pages that VACUUM could not mark as visible to all.
+    async fn unsettled(&self, session: &Session) -> Result<Vec<&TablePlan>, Error> {
+        let mut unsettled = Vec::new();
+        for table in &self.tables {
+            let row = session.query_one(ARE_PAGES_UNSETTLED, &[&table.quoted]).await?;
+            if row.get(0) {
+                unsettled.push(&**table);
+            }
+        }
+        Ok(unsettled)
+    }
 }
+
+/// Attempts at a table whose pages stay unsettled; long transactions elsewhere can keep them so.
+const VACUUM_ATTEMPTS: u32 = 5;
+
+const ARE_PAGES_UNSETTLED: &str = "SELECT relkind = 'r' AND relallvisible < relpages FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
 
 /// Making an index of all rows at once takes a fraction of adding them one by one, and leaves
 /// it dense and the same every time.

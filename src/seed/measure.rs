@@ -1,12 +1,14 @@
 //! Asks the filled database what it holds, with bounded effort: tables larger than
 //! the sample are read in part, by whole pages chosen at random.
 
+use super::children::Children;
 use super::column::Kind;
 use super::error::Error;
 use super::expectation::{Expectation, expectation};
 use super::obtained::{Agreement, Cell, FigureKind, ObtainedColumn, ObtainedFigure, judge};
 use super::plan::{ColumnPlan, Layout, SeedPlan, TablePlan};
 use crate::postgres::{Session, quote_identifier};
+use std::collections::BTreeMap;
 
 /// Rows (for child counts: parents) that are looked at, about.
 const SAMPLE_ROWS: u64 = 50_000;
@@ -130,52 +132,55 @@ async fn children(
          GROUP BY children",
         table.quoted
     );
-    let mut obtained = std::collections::BTreeMap::new();
+    let mut obtained = BTreeMap::new();
     for row in session.query(&query, &[]).await? {
         obtained.insert(row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1) as f64);
     }
     let with_children: f64 = obtained.values().sum();
     obtained.insert(0, parents as f64 - with_children);
-    let mut cells = Vec::new();
-    let mut declared_mean = 0.0;
-    for (count, probability) in children.probabilities() {
-        declared_mean += count as f64 * probability;
-        cells.push(Cell {
-            expected: probability * parents as f64,
-            obtained: obtained.remove(&count).unwrap_or(0.0),
-        });
-    }
-    let obtained_mean = {
-        let rows: f64 =
-            children.probabilities().zip(&cells).map(|((count, _), cell)| count as f64 * cell.obtained).sum();
-        let beyond: f64 = obtained.iter().map(|(count, parents)| *count as f64 * parents).sum();
-        (rows + beyond) / parents.max(1) as f64
-    };
-    let outside: f64 = obtained.values().sum();
-    let (min, max) = (
-        children.probabilities().next().map_or(0, |(count, _)| count),
-        children.probabilities().last().map_or(0, |(count, _)| count),
-    );
-    let figure = |label: &str, declared, obtained| ObtainedFigure {
-        label: label.to_owned(),
-        kind: FigureKind::Value,
-        declared,
-        obtained,
-    };
-    let parent = parent_label(plan, column);
+    let label = format!("rows per {}", parent_label(plan, column));
+    Ok(Some(compare_children(table, label, children, parents, &obtained)))
+}
+
+/// Parents by their number of children, against the declared probabilities.
+fn compare_children(
+    table: &TablePlan,
+    label: String,
+    children: &Children,
+    parents: u64,
+    obtained: &BTreeMap<u64, f64>,
+) -> (ObtainedColumn, Vec<Cell>) {
+    let declared: BTreeMap<u64, f64> = children.probabilities().collect();
+    let mean: f64 = declared.iter().map(|(count, probability)| *count as f64 * probability).sum();
+    let rows: f64 = obtained.iter().map(|(count, parents)| *count as f64 * parents).sum();
+    let outside: f64 =
+        obtained.iter().filter(|(count, _)| !declared.contains_key(count)).map(|(_, parents)| parents).sum();
+    let cells = declared.iter().map(|(count, probability)| Cell {
+        expected: probability * parents as f64,
+        obtained: obtained.get(count).copied().unwrap_or(0.0),
+    });
+    let bound = |bound: Option<(&u64, &f64)>| bound.map_or(0, |(count, _)| *count);
     let column = ObtainedColumn {
         table: table.label(),
-        column: format!("rows per {parent}"),
-        declared: format!("{min} to {max}, mean {declared_mean:.3}"),
+        column: label,
+        declared: format!(
+            "{} to {}, mean {mean:.3}",
+            bound(declared.first_key_value()),
+            bound(declared.last_key_value())
+        ),
         rows: parents,
-        figures: vec![figure("mean", declared_mean, obtained_mean)],
-        agreement: Agreement::TooFewRows,
+        figures: vec![ObtainedFigure {
+            label: "mean".into(),
+            kind: FigureKind::Value,
+            declared: mean,
+            obtained: rows / parents.max(1) as f64,
+        }],
+        agreement: match outside as u64 {
+            0 => Agreement::TooFewRows,
+            outside => Agreement::Bounded { outside },
+        },
     };
-    if outside > 0.0 {
-        let column = ObtainedColumn { agreement: Agreement::Bounded { outside: outside as u64 }, ..column };
-        return Ok(Some((column, Vec::new())));
-    }
-    Ok(Some((column, cells)))
+    (column, if outside > 0.0 { Vec::new() } else { cells.collect() })
 }
 
 fn parent_label(plan: &SeedPlan, column: &ColumnPlan) -> String {

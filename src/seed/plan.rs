@@ -5,13 +5,14 @@
 
 mod build;
 mod order;
+mod reference;
 mod resolve;
+mod template;
 mod types;
 mod unique;
 
 use super::children::Children;
 use super::column::{Generator, RowId};
-use super::parents::ParentDraw;
 use super::scale::{RowCounts, Scale};
 use crate::postgres::{Catalog, CheckConstraint, ColumnType, SecondaryIndex};
 use crate::project::diagnostic::Diagnostic;
@@ -98,10 +99,6 @@ pub(super) struct ColumnPlan {
     /// As declared, for comparing with what was obtained.
     pub(super) source: ValueSource,
     pub(super) null_share: f64,
-    /// How parents were drawn, where they were.
-    pub(super) draw: Option<Arc<ParentDraw>>,
-    /// The referenced column's generator.
-    pub(super) parent: Option<Arc<Generator>>,
     /// The sequence that has to go on after the last row.
     pub(super) sequence: Option<String>,
     /// Place in the distributions file.

@@ -6,16 +6,14 @@ use super::types::{self, Mismatch};
 use super::unique::{self, Wanted};
 use super::{ColumnPlan, Layout, Problems, TablePlan};
 use crate::postgres::ColumnType;
-use crate::project::distributions::{RowCount, Skew, TemplatePart, ValueSource};
+use crate::project::distributions::{RowCount, ValueSource, WeightedValue};
 use crate::seed::alias::AliasTable;
 use crate::seed::children::{Children, MAX_SPREAD};
-use crate::seed::column::{Generator, Kind, Part, Redraws, threshold};
-use crate::seed::parents::ParentDraw;
+use crate::seed::column::{Generator, Kind, Redraws, threshold};
 use crate::seed::permutation::Permutation;
 use crate::seed::random::Key;
 use crate::seed::scale::{RowCounts, Scale};
 use crate::seed::value::{Literal, Value};
-use crate::seed::words::LONGEST;
 use std::sync::{Arc, OnceLock};
 
 /// Most rows of a table: row numbers stay far from overflow.
@@ -130,12 +128,16 @@ fn layout(
     }
 }
 
-fn built_table<'b>(name: &str, built: &'b [TablePlan], drafts: &[Draft<'_>]) -> Option<&'b TablePlan> {
+pub(super) fn built_table<'b>(
+    name: &str,
+    built: &'b [TablePlan],
+    drafts: &[Draft<'_>],
+) -> Option<&'b TablePlan> {
     let draft = super::resolve::find(drafts, name)?;
     built.iter().find(|table| table.schema == draft.table.schema && table.name == draft.table.name)
 }
 
-fn unknown_parent(
+pub(super) fn unknown_parent(
     name: &str,
     drafts: &[Draft<'_>],
     span: &std::ops::Range<usize>,
@@ -151,7 +153,7 @@ fn unknown_parent(
     }
 }
 
-enum State {
+pub(super) enum State {
     New,
     /// Being built: meeting it again means a circle.
     Open,
@@ -159,25 +161,25 @@ enum State {
     Failed,
 }
 
-struct Builder<'b, 'a> {
-    draft: &'b Draft<'a>,
-    built: &'b [TablePlan],
-    drafts: &'b [Draft<'a>],
+pub(super) struct Builder<'b, 'a> {
+    pub(super) draft: &'b Draft<'a>,
+    pub(super) built: &'b [TablePlan],
+    pub(super) drafts: &'b [Draft<'a>],
     seed: u64,
-    layout: &'b Layout,
-    row_counts: &'b RowCounts,
-    wanted: &'b Wanted,
+    pub(super) layout: &'b Layout,
+    pub(super) row_counts: &'b RowCounts,
+    pub(super) wanted: &'b Wanted,
     redraws: Arc<OnceLock<Redraws>>,
     columns: Vec<State>,
 }
 
 impl Builder<'_, '_> {
-    fn key(&self, name: &str) -> Key {
+    pub(super) fn key(&self, name: &str) -> Key {
         Key::new(self.seed, &[&format!("{}.{}", self.draft.table.schema, self.draft.table.name), name])
     }
 
     /// Builds a column, and what its template reads, once.
-    fn column(&mut self, index: usize, problems: &mut Problems<'_>) -> Option<Arc<Generator>> {
+    pub(super) fn column(&mut self, index: usize, problems: &mut Problems<'_>) -> Option<Arc<Generator>> {
         let column = &self.draft.columns[index];
         match &self.columns[index] {
             State::Built(plan) => return Some(Arc::clone(&plan.generator)),
@@ -189,11 +191,8 @@ impl Builder<'_, '_> {
             }
             State::New => self.columns[index] = State::Open,
         }
-        let mut parent = None;
-        let mut draw = None;
-        let kind = self.kind(index, column, &mut parent, &mut draw, problems);
-        self.columns[index] = match kind {
-            Ok(kind) => State::Built(Box::new(self.finish(index, column, kind, parent, draw))),
+        self.columns[index] = match self.kind(index, column, problems) {
+            Ok(kind) => State::Built(Box::new(self.finish(index, column, kind))),
             Err(mismatch) => {
                 if let Some((message, help)) = mismatch {
                     let name = &column.column.name;
@@ -208,14 +207,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn finish(
-        &self,
-        index: usize,
-        column: &DraftColumn<'_>,
-        kind: Kind,
-        parent: Option<Arc<Generator>>,
-        draw: Option<Arc<ParentDraw>>,
-    ) -> ColumnPlan {
+    fn finish(&self, index: usize, column: &DraftColumn<'_>, kind: Kind) -> ColumnPlan {
         let name = &column.column.name;
         let nulls = (column.null_share > 0.0)
             .then(|| (self.key(&format!("{name}\0nulls")), threshold(column.null_share)));
@@ -227,8 +219,6 @@ impl Builder<'_, '_> {
             generator: Arc::new(Generator { key: self.key(name), nulls, redraws, kind }),
             source: column.source.clone(),
             null_share: column.null_share,
-            draw,
-            parent,
             sequence: column.column.sequence.clone(),
             span: column.span.clone(),
         }
@@ -239,14 +229,11 @@ impl Builder<'_, '_> {
         &mut self,
         index: usize,
         column: &DraftColumn<'_>,
-        parent: &mut Option<Arc<Generator>>,
-        draw: &mut Option<Arc<ParentDraw>>,
         problems: &mut Problems<'_>,
     ) -> Result<Kind, Option<Mismatch>> {
         let rows = self.row_counts.total();
         let (own, type_name) = (&column.column.column_type, column.column.type_name.as_str());
         let last = |first: i64, count: u64| i128::from(first) + i128::from(count.max(1)) - 1;
-        let is_shuffled = self.wanted.is_shuffled(index);
         Ok(match &column.source {
             ValueSource::Sequence(first) => {
                 types::whole_fits((*first).into(), last(*first, rows), own, type_name)?;
@@ -262,29 +249,12 @@ impl Builder<'_, '_> {
                 Kind::Ordinal(*first)
             }
             ValueSource::References { table, column: referenced, skew } => {
-                self.reference(index, table, referenced, *skew, parent, draw, problems)?
+                self.reference(index, (table, referenced), *skew, problems)?
             }
-            ValueSource::OneOf(values) => {
-                let literals = values
-                    .iter()
-                    .map(|value| literal(value.value.as_deref(), own, type_name))
-                    .collect::<Result<Arc<[Literal]>, Mismatch>>()?;
-                if is_shuffled {
-                    Kind::ShuffledChoice(self.permutation(column, literals.len() as u64), literals)
-                } else {
-                    let weights: Vec<f64> = values.iter().map(|value| value.weight).collect();
-                    Kind::Choice(AliasTable::new(&weights), literals)
-                }
-            }
+            ValueSource::OneOf(values) => self.choice(index, values)?,
             ValueSource::Range(low, high) => {
                 types::whole_fits((*low).into(), (*high).into(), own, type_name)?;
-                // All 2⁶⁴ numbers wrap to a count of 0, which stands for them.
-                let count = high.wrapping_sub(*low).cast_unsigned().wrapping_add(1);
-                if is_shuffled && count > 0 {
-                    Kind::ShuffledRange { low: *low, order: self.permutation(column, count) }
-                } else {
-                    Kind::Range { low: *low, count }
-                }
+                self.range(index, *low, *high)
             }
             ValueSource::Number(source) => types::number(source, own, type_name)?,
             ValueSource::Spread(from, to) => {
@@ -317,208 +287,36 @@ impl Builder<'_, '_> {
         })
     }
 
+    fn choice(&self, index: usize, values: &[WeightedValue]) -> Result<Kind, Mismatch> {
+        let column = &self.draft.columns[index];
+        let literals = values
+            .iter()
+            .map(|value| {
+                literal(value.value.as_deref(), &column.column.column_type, &column.column.type_name)
+            })
+            .collect::<Result<Arc<[Literal]>, Mismatch>>()?;
+        if self.wanted.is_shuffled(index) {
+            return Ok(Kind::ShuffledChoice(self.permutation(column, literals.len() as u64), literals));
+        }
+        let weights: Vec<f64> = values.iter().map(|value| value.weight).collect();
+        Ok(Kind::Choice(AliasTable::new(&weights), literals))
+    }
+
+    fn range(&self, index: usize, low: i64, high: i64) -> Kind {
+        // All 2⁶⁴ numbers wrap to a count of 0, which stands for them.
+        let count = high.wrapping_sub(low).cast_unsigned().wrapping_add(1);
+        if self.wanted.is_shuffled(index) && count > 0 {
+            let order = self.permutation(&self.draft.columns[index], count);
+            return Kind::ShuffledRange { low, order };
+        }
+        Kind::Range { low, count }
+    }
+
     fn permutation(&self, column: &DraftColumn<'_>, length: u64) -> Permutation {
         Permutation::new(self.key(&format!("{}\0order", column.column.name)), length)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the column's parts are filled in as they become known")]
-    fn reference(
-        &mut self,
-        index: usize,
-        table: &str,
-        referenced: &str,
-        skew: Skew,
-        parent: &mut Option<Arc<Generator>>,
-        draw: &mut Option<Arc<ParentDraw>>,
-        problems: &mut Problems<'_>,
-    ) -> Result<Kind, Option<Mismatch>> {
-        let column = &self.draft.columns[index];
-        let (own, type_name) = (&column.column.column_type, column.column.type_name.as_str());
-        let is_self = self.draft.is_named(table);
-        let missing = || {
-            (
-                format!("the referenced column {table}.{referenced} has no distribution"),
-                format!("declare `{referenced}` in [{table}]"),
-            )
-        };
-        let (generator, parent_type, parent_nulls, parent_rows) = if is_self {
-            let place = self
-                .draft
-                .columns
-                .iter()
-                .position(|own| own.column.name == referenced)
-                .ok_or_else(missing)?;
-            let generator = self.column(place, problems).ok_or(None)?;
-            let column = &self.draft.columns[place];
-            (generator, &column.column.column_type, column.null_share, self.row_counts)
-        } else {
-            let Some(parent) = built_table(table, self.built, self.drafts) else {
-                unknown_parent(table, self.drafts, &column.span, problems);
-                return Err(None);
-            };
-            let column =
-                parent.columns.iter().find(|column| column.name == referenced).ok_or_else(missing)?;
-            (Arc::clone(&column.generator), &column.column_type, column.null_share, &parent.row_counts)
-        };
-        types::key_fits(parent_type, own, type_name)?;
-        if parent_nulls > 0.0 {
-            return Err(Some((
-                format!("the referenced column {table}.{referenced} has NULLs"),
-                String::new(),
-            )));
-        }
-        if !depends_on_row_only(&generator.kind) {
-            let message = format!(
-                "the values of {table}.{referenced} follow another table's rows, so nothing can refer to them"
-            );
-            return Err(Some((message, "refer to its key".into())));
-        }
-        if let Some((low, high)) = whole_range(&generator.kind, parent_rows.total()) {
-            types::whole_fits(low, high, own, type_name)?;
-        }
-        *parent = Some(Arc::clone(&generator));
-        if let (RowCount::PerParent { table: t, column: c, .. }, Layout::Children(_)) =
-            (&self.draft.declared.rows, self.layout)
-            && t == table
-            && c == referenced
-        {
-            return Ok(Kind::ParentKey(generator));
-        }
-        if self.wanted.is_shuffled(index) {
-            let is_enough =
-                self.row_counts.0.iter().zip(&parent_rows.0).all(|(rows, parents)| rows <= parents);
-            if !is_enough || matches!(skew, Skew::Zipf(_)) {
-                let message = format!(
-                    "{} rows cannot each have a {table} of their own: it has {}",
-                    self.row_counts.total(),
-                    parent_rows.total()
-                );
-                return Err(Some((
-                    if is_enough { "a unique reference cannot be skewed".into() } else { message },
-                    String::new(),
-                )));
-            }
-            return Ok(Kind::SameRow(generator));
-        }
-        let exponent = if let Skew::Zipf(exponent) = skew { exponent } else { 0.0 };
-        let key = self.key(self.draw_name(column));
-        let parent_draw = Arc::new(ParentDraw::new(key, exponent, self.row_counts, parent_rows));
-        *draw = Some(Arc::clone(&parent_draw));
-        Ok(Kind::Reference(parent_draw, generator))
-    }
-
-    /// Columns of one composite foreign key draw the same parent row: that of the first column.
-    fn draw_name<'n>(&'n self, column: &'n DraftColumn<'_>) -> &'n str {
-        let name = &column.column.name;
-        let key = self
-            .draft
-            .table
-            .foreign_keys
-            .iter()
-            .find(|key| key.columns.len() > 1 && key.columns.contains(name));
-        key.map_or(name, |key| &key.columns[0])
-    }
-
-    /// A template's parts and the longest text they can make, in characters.
-    fn template(
-        &mut self,
-        column: &DraftColumn<'_>,
-        parts: &[TemplatePart],
-        problems: &mut Problems<'_>,
-    ) -> Result<(Vec<Part>, u64), Option<Mismatch>> {
-        let mut longest = 0;
-        let mut made = Vec::new();
-        for part in parts {
-            let (part, length) = match part {
-                TemplatePart::Text(text) => (Part::Text(text.as_str().into()), text.chars().count() as u64),
-                TemplatePart::Row => (Part::Row, self.row_counts.total().to_string().len() as u64),
-                TemplatePart::Hex(digits) => (Part::Hex(*digits), u64::from(*digits)),
-                TemplatePart::Word { capitalised } => {
-                    (Part::Word { capitalised: *capitalised }, LONGEST as u64)
-                }
-                TemplatePart::Int(low, high) => {
-                    let count = high.wrapping_sub(*low).cast_unsigned().wrapping_add(1);
-                    let length = low.to_string().len().max(high.to_string().len()) as u64;
-                    (Part::Int { low: *low, count }, length)
-                }
-                TemplatePart::Column(name) => {
-                    let Some(index) = self.draft.columns.iter().position(|own| own.column.name == *name)
-                    else {
-                        let message = format!(
-                            "the template reads `{name}`, which has no distribution in [{}]",
-                            self.draft.declared.table
-                        );
-                        return Err(Some((
-                            message,
-                            "placeholders: {row}, {hex:8}, {word}, {Word}, {int:1-9}, {column}".into(),
-                        )));
-                    };
-                    let generator = self.column(index, problems).ok_or(None)?;
-                    let own = &column.column.name;
-                    if generator.redraws.is_some() && self.wanted.redraws_name(own) {
-                        let message =
-                            format!("the template reads `{name}`, which must be unique together with it");
-                        return Err(Some((message, "make the template unique by `{row}`".into())));
-                    }
-                    let length = longest_of(&self.draft.columns[index].column.column_type, &generator);
-                    (Part::Column(generator), length)
-                }
-            };
-            longest += length;
-            made.push(part);
-        }
-        Ok((made, longest))
     }
 }
 
 fn literal(text: Option<&str>, column_type: &ColumnType, type_name: &str) -> Result<Literal, Mismatch> {
     text.map_or(Ok(Literal::Plain(Value::Null)), |text| types::literal(text, column_type, type_name))
-}
-
-/// Whether a value can be asked for by its row number alone.
-fn depends_on_row_only(kind: &Kind) -> bool {
-    match kind {
-        Kind::Ordinal(_) | Kind::ParentKey(_) => false,
-        Kind::Template(parts) => parts.iter().all(|part| match part {
-            Part::Column(column) => depends_on_row_only(&column.kind),
-            _ => true,
-        }),
-        _ => true,
-    }
-}
-
-/// The whole numbers a kind makes in so many rows.
-fn whole_range(kind: &Kind, rows: u64) -> Option<(i128, i128)> {
-    match kind {
-        Kind::Sequence(first) => Some(((*first).into(), i128::from(*first) + i128::from(rows.max(1)) - 1)),
-        Kind::Range { low, count } => Some(((*low).into(), i128::from(*low) + i128::from(*count) - 1)),
-        Kind::ShuffledRange { low, order } => {
-            Some(((*low).into(), i128::from(*low) + i128::from(order.length()) - 1))
-        }
-        Kind::Reference(draw, column) => whole_range(&column.kind, draw.parent_count()),
-        Kind::SameRow(column) | Kind::ParentKey(column) => whole_range(&column.kind, rows),
-        _ => None,
-    }
-}
-
-/// The most characters that a column's values take inside a template.
-fn longest_of(column_type: &ColumnType, generator: &Generator) -> u64 {
-    match (&generator.kind, column_type) {
-        (_, ColumnType::Text(Some(length))) => (*length).into(),
-        (Kind::Text { max, .. }, _) => (*max).into(),
-        (Kind::Choice(_, values) | Kind::ShuffledChoice(_, values), _) => {
-            let length = |literal: &Literal| {
-                let mut text = String::new();
-                literal.value().append_to(&mut text);
-                text.chars().count() as u64
-            };
-            values.iter().map(length).max().unwrap_or(0)
-        }
-        (Kind::Uuid, _) => 36,
-        (_, ColumnType::Int2) => 6,
-        (_, ColumnType::Int4) => 11,
-        (_, ColumnType::Bool) => 5,
-        // Numbers and times; texts of unknown length are left to the server.
-        _ => 20,
-    }
 }
