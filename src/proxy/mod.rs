@@ -1,1 +1,37 @@
-//! The recording proxy. Invariant: it forwards the bytes it received.
+//! The recording proxy: accepts, forwards, and observes a copy.
+//!
+//! Forwarding threads poll their sockets; what they read is sent on first and
+//! then copied to a bounded queue, from which one observer thread follows
+//! every session and writes the trace. Invariant: the recorder forwards the
+//! bytes it received. Fault injection and added delay are modes of their own;
+//! the reply to an encryption request, and a channel-binding offer that could
+//! not work, are the only other active parts.
+
+mod child;
+mod delay;
+mod end;
+pub mod environment;
+mod error;
+mod event_loop;
+mod faults;
+mod link;
+mod observer;
+mod queue;
+mod recorder;
+mod sasl;
+mod session;
+mod stream;
+mod timer;
+mod tls;
+mod upstream;
+mod url;
+
+pub use child::{ChildCommand, ChildOutcome, run_child};
+pub use error::Error;
+pub use faults::{FaultKind, FaultPlan, FaultPlanError};
+pub use observer::Destination;
+pub use queue::QUEUE_BYTES_MAX;
+pub use recorder::{Options, Recorder, Recording};
+pub use session::{Ledger, Session};
+pub use tls::ClientTls;
+pub use url::{ServerUrl, UrlError};

@@ -55,6 +55,11 @@ impl<'a> Formats<'a> {
         Some(Self { codes: body.bytes(usize::from(count) * 2)? })
     }
 
+    /// The codes as they were sent: whether each is binary.
+    pub fn iter(&self) -> impl Iterator<Item = bool> + use<'a> {
+        self.codes.chunks_exact(2).map(|code| code[1] == 1)
+    }
+
     /// Whether the value at `index` is binary.
     #[must_use]
     pub fn is_binary(&self, index: usize) -> bool {

@@ -11,6 +11,7 @@ mod n_plus_one;
 mod parameters;
 mod prepare;
 mod project;
+mod proxy;
 mod regression;
 mod reports;
 mod seed;

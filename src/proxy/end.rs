@@ -1,0 +1,116 @@
+//! One end of a relayed connection: its stream and what is still to be sent
+//! on it. What waits is bounded by one read, as nothing more is read from the
+//! other end until it is gone.
+
+use super::stream::Stream;
+use std::io;
+
+/// A stream with its readiness and its unsent bytes.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) stream: Stream,
+    unsent: Vec<u8>,
+    sent: usize,
+    /// The system may have bytes for us.
+    pub(super) is_readable: bool,
+    /// The peer has ended its side.
+    pub(super) is_ended: bool,
+    /// The peer takes nothing any more; what is sent is dropped.
+    pub(super) is_deaf: bool,
+    /// We have ended our side.
+    is_shut: bool,
+}
+
+impl End {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            unsent: Vec::new(),
+            sent: 0,
+            is_readable: true,
+            is_ended: false,
+            is_deaf: false,
+            is_shut: false,
+        }
+    }
+
+    /// Reads into `buffer`; `None` where there is nothing now or ever again.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        if !self.is_readable || self.is_ended {
+            return None;
+        }
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.is_ended = true;
+                    return None;
+                }
+                Ok(count) => {
+                    // A short read drained an edge-triggered socket; TLS may hold more.
+                    self.is_readable = count == buffer.len() || self.stream.is_tls();
+                    return Some(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_readable = false;
+                    return None;
+                }
+                Err(_) => {
+                    self.is_ended = true;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Sends, or keeps what cannot be sent now.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while self.unsent.is_empty() && !rest.is_empty() && !self.is_deaf {
+            match self.stream.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.is_deaf = true,
+            }
+        }
+        if !self.is_deaf {
+            self.unsent.extend_from_slice(rest);
+        }
+    }
+
+    /// Sends what was kept; true once nothing is left.
+    pub(super) fn flush(&mut self) -> bool {
+        if self.unsent.is_empty() && !self.stream.is_tls() || self.is_deaf {
+            return true;
+        }
+        while self.sent < self.unsent.len() {
+            match self.stream.write(&self.unsent[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => {
+                    self.is_deaf = true;
+                    return true;
+                }
+            }
+        }
+        self.unsent.clear();
+        self.sent = 0;
+        match self.stream.flush() {
+            Ok(is_done) => is_done,
+            Err(_) => {
+                self.is_deaf = true;
+                true
+            }
+        }
+    }
+
+    /// Ends our side, once.
+    pub(super) fn shut(&mut self) {
+        if !self.is_shut {
+            self.is_shut = true;
+            self.stream.shutdown_write();
+        }
+    }
+}

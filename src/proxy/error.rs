@@ -1,0 +1,106 @@
+//! Why a recorder does not start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the proxy could not be started or its record not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server's URL.
+    #[error(transparent)]
+    Url(#[from] super::url::UrlError),
+    /// A name without an address.
+    #[error("cannot resolve the server's name `{host}`")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A URL without a server in it.
+    #[error("the URL names no server")]
+    NoServer,
+    /// Nobody answers where the server should be.
+    #[error("cannot connect to the server at {address}: is it running?")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address to listen on.
+    #[error("cannot listen on {address}: is the port taken?")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The Unix socket to listen on.
+    #[error("cannot listen on the Unix socket {path}")]
+    ListenUnix {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `sslmode` with a word that is none.
+    #[error("sslmode `{0}` is none of disable, allow, prefer, require, verify-ca, verify-full")]
+    TlsMode(String),
+    /// A certificate or key that cannot be used.
+    #[error("cannot use {what}: {reason}")]
+    Certificate {
+        /// Which file or certificate.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The trace file.
+    #[error("cannot write the trace file {path}")]
+    TraceFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: crate::trace::TraceFileError,
+    },
+    /// The command to run.
+    #[error("cannot run `{program}`: is it installed and on PATH?")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of environment variables.
+    #[error("{path}:{line}: not of the form NAME=value")]
+    EnvironmentFile {
+        /// Which.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+    },
+    /// Threads, polling, signals.
+    #[error("the system refused {what}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A part of the recorder panicked.
+    #[error("the recorder's {0} thread ended by a bug: please report it")]
+    Bug(&'static str),
+}
+
+impl Error {
+    pub(super) fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}

@@ -1,0 +1,182 @@
+//! The observer thread: takes copies from the queue, follows each session, and
+//! hands finished statements to where the trace goes.
+
+use super::error::Error;
+use super::queue::{Batch, Event, Queue};
+use super::session::{Ledger, Session};
+use crate::trace::{Header, Losses, StatementRecord, Trace, TraceEvent, TraceFileError, Writer};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where a trace goes.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// Kept in memory, up to so many bytes; what comes after is counted as lost.
+    Memory {
+        /// The bound, in bytes.
+        bytes_max: usize,
+    },
+    /// Streamed to a trace file; memory stays the same however long it gets.
+    File(PathBuf),
+}
+
+impl Default for Destination {
+    fn default() -> Self {
+        Self::Memory { bytes_max: 2 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// A destination that is open.
+pub(super) enum Sink {
+    Memory { bytes_max: usize, bytes: usize },
+    File(Box<Writer<BufWriter<File>>>),
+}
+
+impl Sink {
+    pub(super) fn file(path: &Path, header: &Header) -> Result<Self, Error> {
+        let file = File::create(path).map_err(TraceFileError::from);
+        match file.and_then(|file| Writer::new(BufWriter::new(file), header)) {
+            Ok(writer) => Ok(Self::File(Box::new(writer))),
+            Err(source) => Err(Error::TraceFile { path: path.to_owned(), source }),
+        }
+    }
+}
+
+/// How long the observer pauses while traffic flows.
+const PAUSE: Duration = Duration::from_millis(5);
+/// After so many pauses without traffic it sleeps until woken.
+const IDLE_PAUSES: u32 = 40;
+/// Queue memory kept between batches, in bytes.
+const BATCH_BYTES_RETAINED: usize = 1024 * 1024;
+
+/// The observer before it runs.
+pub(super) struct Observer {
+    sink: Sink,
+    ledger: Ledger,
+    sessions: HashMap<u64, Session>,
+    /// Everything but the statements of a file.
+    trace: Trace,
+    failure: Option<TraceFileError>,
+    last_us: u64,
+}
+
+impl Observer {
+    pub(super) fn new(header: Header, ledger: Ledger, sink: Sink) -> Self {
+        let sessions = HashMap::new();
+        Self { sink, ledger, sessions, trace: Trace::new(header), failure: None, last_us: 0 }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(super) fn run(mut self, queue: &Queue) -> (Trace, Option<TraceFileError>) {
+        let mut batch = Batch::default();
+        let mut idle = 0;
+        while queue.take(&mut batch) {
+            idle = if batch.entries.is_empty() { idle + 1 } else { 0 };
+            self.observe(&batch);
+            batch.clear();
+            if batch.bytes.capacity() > BATCH_BYTES_RETAINED {
+                batch.bytes.shrink_to(BATCH_BYTES_RETAINED);
+                batch.entries.shrink_to(BATCH_BYTES_RETAINED / 64);
+            }
+            queue.wait((idle < IDLE_PAUSES).then_some(PAUSE));
+        }
+        self.end()
+    }
+
+    fn observe(&mut self, batch: &Batch) {
+        let mut start = 0;
+        for entry in &batch.entries {
+            let bytes = &batch.bytes[start..start + entry.length];
+            start += entry.length;
+            self.last_us = entry.at_us;
+            match entry.event {
+                Event::Connected => {
+                    self.sessions.insert(entry.connection, Session::new(entry.connection));
+                    self.event(TraceEvent::Connected { connection: entry.connection });
+                }
+                Event::Client => {
+                    if let Some(session) = self.sessions.get_mut(&entry.connection) {
+                        session.client_bytes(bytes, entry.at_us, &mut self.ledger);
+                    }
+                }
+                Event::Server => {
+                    if let Some(session) = self.sessions.get_mut(&entry.connection) {
+                        session.server_bytes(bytes, entry.at_us, &mut self.ledger);
+                    }
+                }
+                Event::Closed => {
+                    if let Some(mut session) = self.sessions.remove(&entry.connection) {
+                        session.end(entry.at_us, &mut self.ledger);
+                    }
+                }
+            }
+            if !self.ledger.records.is_empty() {
+                self.write_records();
+            }
+        }
+    }
+
+    fn write_records(&mut self) {
+        let mut records = std::mem::take(&mut self.ledger.records);
+        for record in records.drain(..) {
+            self.event(TraceEvent::Statement(record));
+        }
+        self.ledger.records = records;
+    }
+
+    fn event(&mut self, event: TraceEvent) {
+        match &mut self.sink {
+            Sink::File(writer) => {
+                if self.failure.is_none() {
+                    self.failure = writer.write(&event).err();
+                }
+                match event {
+                    TraceEvent::Statement(_) if self.failure.is_some() => self.ledger.losses.statements += 1,
+                    TraceEvent::Statement(_) => {}
+                    other => self.trace.push(other),
+                }
+            }
+            Sink::Memory { bytes_max, bytes } => {
+                if let TraceEvent::Statement(record) = &event {
+                    let size = size_of_record(record);
+                    if *bytes + size > *bytes_max {
+                        self.ledger.losses.statements += 1;
+                        return;
+                    }
+                    *bytes += size;
+                }
+                self.trace.push(event);
+            }
+        }
+    }
+
+    fn end(mut self) -> (Trace, Option<TraceFileError>) {
+        for (_, mut session) in std::mem::take(&mut self.sessions) {
+            session.end(self.last_us, &mut self.ledger);
+        }
+        self.write_records();
+        if self.ledger.losses != Losses::default() {
+            let losses = std::mem::take(&mut self.ledger.losses);
+            self.event(TraceEvent::Loss(losses));
+        }
+        let Self { sink, mut trace, mut failure, .. } = self;
+        trace.complete = true;
+        if let Sink::File(writer) = sink
+            && failure.is_none()
+        {
+            failure = writer.finish().and_then(|mut file| Ok(std::io::Write::flush(&mut file)?)).err();
+        }
+        trace.complete &= failure.is_none();
+        (trace, failure)
+    }
+}
+
+/// What a record takes in memory; what records share is not counted.
+fn size_of_record(record: &StatementRecord) -> usize {
+    let values: usize = record.values.iter().map(|column| column.hashes.len() * 8 + 24).sum();
+    let kept: usize = record.kept_arguments.iter().flatten().flatten().map(|text| text.len() + 24).sum();
+    size_of::<StatementRecord>() + values + kept + record.arguments.len() * 24
+}

@@ -1,0 +1,86 @@
+//! Result descriptions, decoded once and shared: drivers ask for the same ones
+//! again and again.
+
+use crate::trace::{ColumnSource, Format};
+use crate::wire::{Formats, RowDescription};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Descriptions kept at most; then the cache starts afresh.
+const DESCRIPTIONS_MAX: usize = 4096;
+
+/// The columns of a result.
+#[derive(Debug)]
+pub(super) struct Description {
+    pub(super) columns: Arc<[ColumnSource]>,
+    /// Whether each column comes in binary, as the description itself says.
+    is_binary: Box<[bool]>,
+}
+
+/// Decoded descriptions by their bytes.
+#[derive(Debug, Default)]
+pub(super) struct Descriptions {
+    known: HashMap<Box<[u8]>, Rc<Description>>,
+}
+
+impl Descriptions {
+    /// The description in a message body.
+    pub(super) fn get(&mut self, body: &[u8], description: &RowDescription<'_>) -> Rc<Description> {
+        if let Some(found) = self.known.get(body) {
+            return found.clone();
+        }
+        let mut columns = Vec::new();
+        let mut is_binary = Vec::new();
+        for column in description.columns() {
+            is_binary.push(column.is_binary);
+            columns.push(ColumnSource {
+                name: String::from_utf8_lossy(column.name).into_owned(),
+                table_oid: column.table_oid,
+                attribute_number: column.column_number,
+                type_oid: column.type_oid,
+            });
+        }
+        let decoded = Rc::new(Description { columns: columns.into(), is_binary: is_binary.into() });
+        if self.known.len() >= DESCRIPTIONS_MAX {
+            self.known.clear();
+        }
+        self.known.insert(body.into(), decoded.clone());
+        decoded
+    }
+}
+
+/// How the columns of a result are encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ResultFormats {
+    /// As the description says: the simple protocol.
+    Described,
+    /// All alike.
+    All(Format),
+    /// As Bind asked, for each column.
+    Each(Rc<[Format]>),
+}
+
+impl ResultFormats {
+    /// What a Bind asks for, of a result of `columns` columns at most.
+    pub(super) fn of_bind(formats: Formats<'_>) -> Self {
+        let codes: Vec<Format> = formats.iter().map(format).collect();
+        match codes.as_slice() {
+            [] => Self::All(Format::Text),
+            [one] => Self::All(*one),
+            _ => Self::Each(codes.into()),
+        }
+    }
+
+    pub(super) fn of_column(&self, index: usize, description: &Description) -> Format {
+        match self {
+            Self::Described => format(description.is_binary.get(index).copied().unwrap_or(false)),
+            Self::All(format) => *format,
+            Self::Each(formats) => formats.get(index).copied().unwrap_or(Format::Text),
+        }
+    }
+}
+
+fn format(is_binary: bool) -> Format {
+    if is_binary { Format::Binary } else { Format::Text }
+}
