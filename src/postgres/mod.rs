@@ -29,6 +29,7 @@ mod programs;
 pub mod row_locks;
 mod server;
 mod session;
+pub mod session_locks;
 mod settings;
 mod snapshot;
 mod statements;

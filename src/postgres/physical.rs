@@ -106,6 +106,24 @@ pub async fn indexes(session: &Session) -> Result<Vec<IndexState>, Error> {
     Ok(rows.iter().map(index).collect())
 }
 
+/// A column of the table that can be written to itself: not generated, not an
+/// identity that is always generated. None for a materialised view or a table without one.
+///
+/// # Errors
+/// The server refuses.
+pub async fn plain_column(session: &Session, table: &str) -> Result<Option<String>, Error> {
+    let rows = session
+        .query(
+            "SELECT quote_ident(a.attname) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+             WHERE c.oid = $1::text::regclass AND c.relkind IN ('r', 'p') AND a.attnum > 0 \
+               AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a' \
+             ORDER BY a.attnum DESC LIMIT 1",
+            &[&table],
+        )
+        .await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
 /// Reads every user table and index into the server's cache, where `pg_prewarm`
 /// can be had and all of it fits into half the cache. False where not.
 ///

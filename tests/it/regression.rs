@@ -2,7 +2,9 @@
 
 use crate::support::{TestDatabase, database};
 use plimsoll::model::evidence::Evidence;
-use plimsoll::model::evidence::regression::{Change, PlanChangeKind, QueryComparison, ResultVerdict};
+use plimsoll::model::evidence::regression::{
+    Change, MigrationUnderLoad, PlanChangeKind, QueryComparison, ResultVerdict,
+};
 use plimsoll::model::{Quiet, ScenarioReport, Verdict};
 use plimsoll::scenarios::regression::attribution;
 use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
@@ -11,6 +13,7 @@ use plimsoll::scenarios::regression::deepen;
 use plimsoll::scenarios::regression::measure::{Method, choose_processor};
 use plimsoll::scenarios::regression::rules::Partitions;
 use plimsoll::scenarios::regression::sides::{self, SchemaChange};
+use plimsoll::scenarios::regression::under_load;
 use plimsoll::scenarios::regression::verdict::{RESOLUTION, RESOLUTION_PINNED, Thresholds};
 use plimsoll::scenarios::regression::write_report::report;
 
@@ -192,9 +195,9 @@ async fn a_slowdown_by_time_only_is_found() {
              $$ BEGIN FOR i IN 1..{rounds} LOOP n := n + 1; END LOOP; RETURN n; END $$"
         )
     };
-    shop.execute(&burn(2000)).await;
+    shop.execute(&burn(500)).await;
     let cases = [case("burn", "SELECT burn(:n)", &["1"])];
-    let report = compare(&shop, &[&burn(4000)], &cases, Some(5e6)).await;
+    let report = compare(&shop, &[&burn(10_000)], &cases, Some(10e6)).await;
     let burnt = query(&report, "burn");
     assert_eq!(burnt.change, Change::Regressed, "{}", burnt.because);
     assert_eq!(codes(&report), ["result-changed", "time-regressed"]);
@@ -250,4 +253,55 @@ async fn a_plan_that_depends_on_its_parameter_is_said_so() {
     let choices = &query(&report, "events").plan_choices;
     assert!(choices[0].starts_with("the plan depends on the parameters"), "{choices:?}");
     assert!(choices.iter().any(|choice| choice.starts_with("a generic plan differs")), "{choices:?}");
+}
+
+/// Runs the statements under load on a clone of the shop.
+async fn under_load(
+    shop: &TestDatabase,
+    sql: &str,
+    in_transaction: bool,
+    options: &under_load::Options,
+) -> MigrationUnderLoad {
+    let clone = shop.target.clone_database(&shop.name, "under_load").await.unwrap();
+    let migration = under_load::Migration { steps: attribution::steps("002", sql), in_transaction };
+    let tables = ["orders".to_owned()];
+    under_load::run(shop.target, &clone, &migration, &tables, &[], options, &Quiet).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_metadata_only_change_behind_a_long_reader_stalls_others() {
+    let shop = database("regression_stall").await;
+    shop.execute(SHOP).await;
+    let options = under_load::Options { lock_timeout: "0".into(), long_transaction_seconds: 2.0 };
+    let load = under_load(&shop, "ALTER TABLE orders ADD COLUMN note text", true, &options).await;
+    let statement = &load.statements[0];
+    assert_eq!(statement.error, None);
+    assert!(statement.worst_reader_ms > 1_000.0, "{statement:?}");
+    assert!(statement.worst_writer_ms > 1_000.0, "{statement:?}");
+    assert!(statement.most_queued >= 2, "{statement:?}");
+    let lock = statement.locks.iter().find(|lock| lock.mode == "AccessExclusiveLock").unwrap();
+    assert!(lock.relation == "orders" && lock.waited_ms > 1_000, "{lock:?}");
+    assert!(statement.rewritten.is_empty() && load.invalid_indexes.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rewrite_is_seen_by_its_new_file() {
+    let shop = database("regression_rewrite").await;
+    shop.execute(SHOP).await;
+    let options = under_load::Options { lock_timeout: "0".into(), long_transaction_seconds: 0.0 };
+    let load = under_load(&shop, "ALTER TABLE orders ALTER id TYPE numeric", true, &options).await;
+    assert_eq!(load.statements[0].rewritten, ["orders"]);
+    assert!(load.statements[0].safer_form.as_ref().unwrap().contains("new column"));
+    assert!(load.statements[0].wal_bytes > 100_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_build_cut_short_leaves_an_invalid_index() {
+    let shop = database("regression_invalid").await;
+    shop.execute(SHOP).await;
+    let options = under_load::Options { lock_timeout: "200ms".into(), long_transaction_seconds: 2.0 };
+    let sql = "CREATE INDEX CONCURRENTLY idx_orders_status ON orders (status)";
+    let load = under_load(&shop, sql, false, &options).await;
+    assert!(load.statements[0].error.as_ref().unwrap().contains("55P03"), "{load:?}");
+    assert_eq!(load.invalid_indexes, ["idx_orders_status"]);
 }

@@ -6,8 +6,8 @@
 use super::attribution::{self, Step};
 use super::cases::Case;
 use super::comparison::{Bench, Found};
-use super::touched::Touched;
-use super::{choices, findings, write_cost};
+use super::touched::{self, Touched};
+use super::{choices, findings, under_load, write_cost};
 use crate::model::Severity;
 use crate::model::evidence::regression::{Change, QueryComparison};
 
@@ -105,5 +105,31 @@ pub async fn add_write_costs(bench: &Bench<'_>, touched: &Touched, found: &mut F
     let sides = bench.sides;
     found.evidence.write_costs =
         write_cost::write_costs(bench.target, &sides.identical, &sides.after, touched).await?;
+    Ok(())
+}
+
+/// Runs the migration under traffic on a clone of its own.
+///
+/// # Errors
+/// A connection breaks.
+pub async fn add_under_load(
+    bench: &Bench<'_>,
+    migration: &under_load::Migration,
+    touched: &Touched,
+    cases: &[Case],
+    options: &under_load::Options,
+    found: &mut Found,
+) -> anyhow::Result<()> {
+    let target = bench.target;
+    let clone = target.clone_database(&bench.sides.before, "traffic").await?;
+    let existing = touched::state(&target.connect_to(&clone).await?).await?;
+    // Tables that the migration makes have no traffic yet.
+    let exists = |table: &&String| existing.tables.iter().any(|known| known.name == **table);
+    let tables: Vec<String> = touched.tables.iter().filter(exists).cloned().collect();
+    let outcome = under_load::run(target, &clone, migration, &tables, cases, options, bench.progress).await;
+    target.drop_database(&clone).await?;
+    let outcome = outcome?;
+    found.findings.extend(findings::of_load(&outcome));
+    found.evidence.under_load = Some(outcome);
     Ok(())
 }

@@ -3,8 +3,8 @@
 use super::capture::Failure;
 use super::verdict::{self, Thresholds};
 use crate::model::evidence::regression::{
-    Attribution, Change, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, ResultVerdict,
-    TimeComparison,
+    Attribution, Change, MigrationUnderLoad, ParameterComparison, PlanChange, PlanChangeKind,
+    QueryComparison, ResultVerdict, StatementUnderLoad, TimeComparison,
 };
 use crate::model::{Finding, Severity, SourceLocation, Variant};
 use crate::project::query::Query;
@@ -164,6 +164,75 @@ fn next_step(changes: &[PlanChange]) -> String {
         return "bring the rows sorted or hashed down, or raise work_mem for this query".into();
     }
     "compare the two plans in the report, and change the migration or the query".into()
+}
+
+/// A stall beyond this is a finding, in milliseconds.
+const STALL_MS: f64 = 500.0;
+
+/// The findings of a migration under traffic.
+#[must_use]
+pub fn of_load(load: &MigrationUnderLoad) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for statement in &load.statements {
+        let subject = format!("statement {}", statement.number);
+        let finding = |code, message, next_step| Finding {
+            code,
+            severity: Severity::Warning,
+            subject: subject.clone(),
+            message,
+            evidence: statement_lines(statement),
+            next_step,
+            location: None,
+        };
+        if let Some(error) = &statement.error {
+            findings.push(finding(
+                "migration-failed-under-load",
+                format!("`{}` failed under traffic: {error}", statement.statement),
+                "retry it with a pause, outside the hours of long transactions".into(),
+            ));
+        }
+        let (reader, writer) = (statement.worst_reader_ms, statement.worst_writer_ms);
+        if reader.max(writer) > STALL_MS {
+            findings.push(finding(
+                "migration-stall",
+                format!(
+                    "`{}` let a reader stall for {reader:.0} ms and a writer for {writer:.0} ms",
+                    statement.statement
+                ),
+                statement.safer_form.clone().unwrap_or_else(|| {
+                    "set a short lock_timeout before it and retry, so that nobody queues behind it for long".into()
+                }),
+            ));
+        }
+    }
+    for index in &load.invalid_indexes {
+        findings.push(Finding {
+            code: "invalid-index-left",
+            severity: Severity::Warning,
+            subject: index.clone(),
+            message: format!(
+                "the migration left index {index} behind invalid: it costs every write and serves no read"
+            ),
+            evidence: vec![format!("with lock_timeout {}", load.lock_timeout)],
+            next_step: format!("DROP INDEX CONCURRENTLY {index}, then run the statement again"),
+            location: None,
+        });
+    }
+    findings
+}
+
+fn statement_lines(statement: &StatementUnderLoad) -> Vec<String> {
+    let mut lines: Vec<String> = statement
+        .locks
+        .iter()
+        .map(|lock| {
+            let (waited, held) = (lock.waited_ms, lock.held_ms);
+            format!("{} on {}: waited {waited} ms, held {held} ms", lock.mode, lock.relation)
+        })
+        .collect();
+    lines.push(format!("{} sessions queued behind it at most", statement.most_queued));
+    lines.extend(statement.rewritten.iter().map(|table| format!("{table} was rewritten whole")));
+    lines
 }
 
 /// The finding of a query that failed on a side.

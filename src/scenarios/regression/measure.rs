@@ -11,7 +11,7 @@ use crate::model::evidence::regression::{Change, RatioEstimate, TimeComparison};
 use crate::postgres::Target;
 use crate::stats::Estimate;
 use crate::stats::clock;
-use crate::stats::ratio::{NoiseFloor, Pair, clustered_median_ratio};
+use crate::stats::ratio::{NoiseFloor, Pair, clustered_median_ratio, clustered_median_ratio_sign_test};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -136,11 +136,11 @@ fn look(wall: &[Unit], server: &[Unit], method: &Method, limits: &Thresholds) ->
     let judged = if by_wall { wall } else { server };
     let pairs = |units: &[Unit], place: usize| units.iter().map(|unit| unit.pairs(place)).collect::<Vec<_>>();
     let identical = pairs(judged, 1);
-    let floor = clustered_median_ratio(&identical, confidence).map(|estimate| NoiseFloor::of(&estimate));
-    let estimate = clustered_median_ratio(&pairs(judged, 2), confidence)?;
+    let floor = estimate_of(&identical, confidence).map(|estimate| NoiseFloor::of(&estimate));
+    let estimate = estimate_of(&pairs(judged, 2), confidence)?;
     let ratio = |units: &[Unit]| {
         let rounds = units.iter().map(|unit| unit.rounds.len()).sum();
-        clustered_median_ratio(&pairs(units, 2), confidence).map(|estimate| ratio_estimate(&estimate, rounds))
+        estimate_of(&pairs(units, 2), confidence).map(|estimate| ratio_estimate(&estimate, rounds))
     };
     let time = TimeComparison {
         judged_by: if by_wall { "wall time" } else { "server time" },
@@ -152,6 +152,23 @@ fn look(wall: &[Unit], server: &[Unit], method: &Method, limits: &Thresholds) ->
         change: time_change(&estimate, floor.as_ref(), limits),
     };
     Some(Measured { time, identical })
+}
+
+/// The ratio of units with an interval that a few units caught by other work of
+/// the machine do not blow up: Student's t over the units' medians and the exact
+/// sign-test interval of their median each hold at half the error, so what both
+/// allow holds at the confidence asked for.
+fn estimate_of(units: &[Vec<Pair>], confidence: f64) -> Option<Estimate> {
+    let each = 1.0 - (1.0 - confidence) / 2.0;
+    let by_mean = clustered_median_ratio(units, each)?;
+    let Some(by_rank) = clustered_median_ratio_sign_test(units, each) else { return Some(by_mean) };
+    let low = by_mean.interval.low.max(by_rank.interval.low);
+    let high = by_mean.interval.high.min(by_rank.interval.high);
+    if low >= high {
+        return Some(by_rank);
+    }
+    let interval = crate::stats::Interval { low, high, confidence };
+    Some(Estimate { value: by_rank.value.clamp(low, high), interval, units: by_mean.units })
 }
 
 /// A statistics estimate as evidence.

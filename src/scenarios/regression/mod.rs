@@ -37,6 +37,8 @@ pub mod sides;
 pub mod timing;
 /// What a change touched.
 pub mod touched;
+/// The migration under traffic.
+pub mod under_load;
 /// What became of a query.
 pub mod verdict;
 /// What indexes cost a writer.

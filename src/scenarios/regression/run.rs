@@ -8,7 +8,7 @@ use super::rules::Partitions;
 use super::sides::{self, SchemaChange, Sides};
 use super::touched::Touched;
 use super::verdict::{self, Thresholds};
-use super::{deepen, findings, write_report};
+use super::{deepen, findings, under_load, write_report};
 use crate::model::ScenarioReport;
 use crate::postgres::{Session, physical};
 use crate::prepare::Context;
@@ -40,6 +40,8 @@ pub struct Options {
     pub skip_write_costs: bool,
     /// Don't look for what else moves a plan.
     pub skip_choices: bool,
+    /// Run the migration under traffic too.
+    pub under_load: Option<under_load::Options>,
 }
 
 /// What is compared, resolved from options and settings.
@@ -116,7 +118,13 @@ async fn compare_all(
         cases.push(case);
     }
     drop(pair);
-    deepen(options, &bench, &steps(context, options, compared), &cases, touched, &mut found).await?;
+    let steps = steps(context, options, compared);
+    if let Some(load) = &options.under_load {
+        let in_transaction = between(context, compared).all(|migration| migration.in_transaction);
+        let migration = under_load::Migration { steps: steps.clone(), in_transaction };
+        deepen::add_under_load(&bench, &migration, touched, &cases, load, &mut found).await?;
+    }
+    deepen(options, &bench, &steps, &cases, touched, &mut found).await?;
     Ok((found, limits))
 }
 

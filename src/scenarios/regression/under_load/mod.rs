@@ -1,0 +1,15 @@
+//! The migration itself, while others read and write: which locks it takes,
+//! who queues behind it, how long they stall, what it rewrites.
+//!
+//! Pure: `safer` (safer forms of a statement), `stalls` (operations against
+//! the window of a statement). Input and output: `traffic`, `watch`, `run`.
+
+mod run;
+/// Safer forms of a statement.
+pub mod safer;
+/// How long others stalled.
+pub mod stalls;
+mod traffic;
+mod watch;
+
+pub use run::{Migration, Options, run};

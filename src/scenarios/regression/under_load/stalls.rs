@@ -1,0 +1,51 @@
+//! Operations of the traffic against the window of a statement. Pure.
+
+/// Who executed an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Reads.
+    Reader,
+    /// Writes.
+    Writer,
+}
+
+/// One statement of the traffic, in microseconds since the traffic's start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Operation {
+    /// Who.
+    pub role: Role,
+    /// Sent at.
+    pub start_us: f64,
+    /// Answered at.
+    pub end_us: f64,
+}
+
+/// The longest operation of a role that overlaps the window, in milliseconds; 0 without one.
+#[must_use]
+pub fn worst_ms(operations: &[Operation], role: Role, window: (f64, f64)) -> f64 {
+    operations
+        .iter()
+        .filter(|operation| operation.role == role)
+        .filter(|operation| operation.start_us < window.1 && operation.end_us > window.0)
+        .map(|operation| (operation.end_us - operation.start_us) / 1000.0)
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_overlaps_the_window_counts() {
+        let operation = |role, start_us, end_us| Operation { role, start_us, end_us };
+        let operations = [
+            operation(Role::Reader, 0.0, 900.0),
+            operation(Role::Reader, 950.0, 3_950.0),
+            operation(Role::Writer, 1_500.0, 1_700.0),
+            operation(Role::Reader, 9_000.0, 90_000.0),
+        ];
+        assert_eq!(worst_ms(&operations, Role::Reader, (1_000.0, 2_000.0)), 3.0);
+        assert_eq!(worst_ms(&operations, Role::Writer, (1_000.0, 2_000.0)), 0.2);
+        assert_eq!(worst_ms(&operations, Role::Writer, (2_000.0, 3_000.0)), 0.0);
+    }
+}
