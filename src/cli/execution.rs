@@ -10,7 +10,7 @@ use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verd
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::report::kept_run::KeptRun;
-use crate::scenarios::{deadlock, regression, slow_queries};
+use crate::scenarios::{deadlock, n_plus_one, regression, slow_queries};
 use std::sync::{Mutex, PoisonError};
 
 /// One scenario to run, with its options.
@@ -19,6 +19,7 @@ pub(super) enum Job {
     SlowQueries(slow_queries::Options),
     Regression(regression::Options),
     Deadlock(deadlock::Options),
+    NPlusOne(n_plus_one::Options),
     /// A scenario the project has nothing for.
     Skip(Scenario, String),
 }
@@ -28,9 +29,10 @@ impl Job {
         matches!(self, Self::SlowQueries(_) | Self::Regression(_))
     }
 
-    fn scenario(&self) -> Scenario {
+    pub(super) fn scenario(&self) -> Scenario {
         match self {
             Self::SlowQueries(_) => Scenario::SlowQueries,
+            Self::NPlusOne(_) => Scenario::NPlusOne,
             Self::Deadlock(_) => Scenario::Deadlock,
             Self::Regression(_) => Scenario::Regression,
             Self::Skip(scenario, _) => *scenario,
@@ -121,6 +123,7 @@ async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Fai
     Ok(match job {
         Job::SlowQueries(options) => Box::pin(slow_queries::run(context, options)).await?,
         Job::Deadlock(options) => Box::pin(deadlock::run(context, options)).await?,
+        Job::NPlusOne(options) => Box::pin(n_plus_one::run(context, options)).await?,
         Job::Regression(options) => Box::pin(regression::run(context, options)).await?,
         Job::Skip(scenario, reason) => skipped(*scenario, reason),
     })

@@ -12,12 +12,12 @@ mod history;
 mod init;
 mod interrupt;
 mod migrate;
-//mod n_plus_one;
+mod n_plus_one;
 mod output;
 mod regression;
 mod report;
 mod run;
-//mod seed;
+mod seed;
 mod session;
 mod slow_queries;
 mod terminal;
@@ -45,8 +45,12 @@ pub(crate) enum Command {
     Regression(regression::Options),
     /// Can these transactions deadlock, and what does it cost everybody?
     Deadlock(deadlock::Options),
+    /// Does the application ask per row what it could ask once?
+    NPlusOne(n_plus_one::Options),
     /// Apply the project's migrations
     Migrate(migrate::Options),
+    /// Fill the tables from the declared distributions
+    Seed(seed::Options),
     /// Show a kept run again, in any format
     Report(report::Options),
     /// The kept runs, and the trend of a query
@@ -101,7 +105,9 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::SlowQueries(options) => slow_queries::run(global, terminal, options).await,
         Command::Regression(options) => regression::run(global, terminal, options).await,
         Command::Deadlock(options) => deadlock::run(global, terminal, options).await,
+        Command::NPlusOne(options) => n_plus_one::run(global, terminal, options).await,
         Command::Migrate(options) => migrate::run(global, terminal, options).await,
+        Command::Seed(options) => seed::run(global, terminal, options).await,
         Command::Report(options) => report::run(global, terminal, options),
         Command::History(options) => history::run(global, terminal, options),
     }

@@ -4,7 +4,7 @@ use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
 use super::session::load_project;
 use super::{ExitCode, Failure, Terminal};
-use super::{deadlock, regression, slow_queries};
+use super::{deadlock, n_plus_one, regression, slow_queries};
 use crate::model::Scenario;
 use crate::project::Project;
 
@@ -44,7 +44,7 @@ pub(super) fn jobs(global: &Global, project: &Project, asked: &[Scenario]) -> Ve
                 Scenario::SlowQueries => slow_queries::default_job(global, project),
                 Scenario::Regression => regression::default_job(global, project),
                 Scenario::Deadlock => deadlock::default_job(project),
-                Scenario::NPlusOne => Err("not there yet".to_owned()),
+                Scenario::NPlusOne => n_plus_one::default_job(project),
             };
             job.unwrap_or_else(|reason| Job::Skip(scenario, reason))
         })

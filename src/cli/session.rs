@@ -5,8 +5,9 @@ use super::interrupt::unless_interrupted;
 use super::{Failure, Terminal};
 use crate::model::Progress;
 use crate::postgres::{Target, ThrowawayOptions};
-use crate::prepare::Databases;
+use crate::prepare::{Databases, snapshot_content};
 use crate::project::Project;
+use crate::project::transaction::SpecFile;
 use crate::scenarios::deadlock;
 
 /// What most commands work with.
@@ -24,15 +25,8 @@ const DEFAULT_SEED: u64 = 42;
 /// The project, checked whole: its files, its specs, and the options that name
 /// parts of it. Nothing has been touched yet.
 pub(super) fn load_project(global: &Global) -> Result<Project, Failure> {
-    let project = match Project::load(&global.project) {
-        Ok(project) => project,
-        Err(diagnostics) => return Err(Failure::Project(diagnostics)),
-    };
-    let spec_problems: Vec<_> =
-        project.transactions.iter().filter_map(|file| deadlock::spec::parse(file).err()).flatten().collect();
-    if !spec_problems.is_empty() {
-        return Err(Failure::Project(spec_problems));
-    }
+    let check_spec = |file: &SpecFile| deadlock::spec::parse(file).err().unwrap_or_default();
+    let project = Project::load_with(&global.project, check_spec)?;
     let known: Vec<_> = project.settings.volumes.iter().map(|v| v.name.as_str()).collect();
     match global.volume.iter().find(|asked| !known.contains(&asked.as_str())) {
         Some(unknown) => Err(Failure::Usage(format!(
@@ -90,6 +84,7 @@ async fn open(
         search_path: std::env::var_os("PATH"),
         cache_directory: super::environment::cache_directory(),
         without_durability: global.no_fsync,
+        snapshot: snapshot_content(project, &volumes(global, project)),
         ..ThrowawayOptions::default()
     };
     Ok(Target::throwaway(&options, terminal).await?)

@@ -79,6 +79,14 @@ pub struct TargetDescription {
     pub durability: Durability,
 }
 
+impl TargetDescription {
+    /// The version without the packager's addition: `15.18`.
+    #[must_use]
+    pub fn short_version(&self) -> &str {
+        self.server_version.split_whitespace().next().unwrap_or(&self.server_version)
+    }
+}
+
 /// Where and of what the run was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
@@ -139,10 +147,16 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// The verdict of the whole run.
+    /// The verdict of the whole run. A run that was cut short can have failed,
+    /// but it cannot have passed.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        Verdict::of_all(self.scenarios.iter().map(|s| &s.verdict))
-            .unwrap_or_else(|| Verdict::Skipped { reason: "no scenario ran".into() })
+        let so_far = Verdict::of_all(self.scenarios.iter().map(|s| &s.verdict));
+        match so_far {
+            Some(Verdict::Fail) => Verdict::Fail,
+            _ if !self.complete => Verdict::Inconclusive { needs: "a run that is not cut short".into() },
+            Some(verdict) => verdict,
+            None => Verdict::Skipped { reason: "no scenario ran".into() },
+        }
     }
 }

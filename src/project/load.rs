@@ -25,9 +25,22 @@ impl Project {
     /// # Errors
     /// Every problem of every file, in the order of path and place.
     pub fn load(root: &Path) -> Result<Self, Vec<Diagnostic>> {
+        Self::load_with(root, |_| Vec::new())
+    }
+
+    /// The same, with a check of transaction specs, whose grammar is not this
+    /// module's: their problems come with all others.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(
+        root: &Path,
+        check_spec: impl Fn(&SpecFile) -> Vec<Diagnostic>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut reader = Reader { root, problems: Vec::new() };
         let project = reader.project();
         let mut problems = reader.problems;
+        problems.extend(project.iter().flat_map(|project| &project.transactions).flat_map(check_spec));
         problems.sort_by(|left, right| {
             let place = |problem: &Diagnostic| problem.span.as_ref().map_or(0, |span| span.start);
             left.path.cmp(&right.path).then(place(left).cmp(&place(right)))

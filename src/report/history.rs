@@ -1,10 +1,10 @@
 //! What the kept runs show together: a line a run, and the trend of a query
 //! with the points at which its level changed.
 
+use super::table::{self, Align};
 use super::units;
 use crate::model::{Measurement, RunReport, Scenario, Variant};
 use crate::stats::change_points::{ChangePoint, ChangePointOptions, change_points};
-use comfy_table::{Table, presets};
 use std::io;
 
 /// Metrics whose trend is shown, most telling first.
@@ -15,11 +15,9 @@ const TREND_METRICS: [&str; 6] = ["p50", "p95", "p99", "avg", "buffers", "rows"]
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    let mut header = vec!["run", "started", "commit"];
-    header.extend(Scenario::ALL.map(Scenario::name));
-    table.set_header(header);
+    let mut header = vec![("run", Align::Left), ("started", Align::Left), ("commit", Align::Left)];
+    header.extend(Scenario::ALL.map(|scenario| (scenario.name(), Align::Left)));
+    let mut rows = Vec::new();
     for run in runs {
         let commit = run.environment.git_commit.as_deref().map_or("-", |c| c.get(..8).unwrap_or(c));
         let partial = if run.complete { "" } else { " (partial)" };
@@ -28,9 +26,9 @@ pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()>
             let entry = run.scenarios.iter().find(|s| s.scenario == scenario);
             entry.map_or("-", |entry| entry.verdict.word()).to_owned()
         }));
-        table.add_row(row);
+        rows.push(row);
     }
-    writeln!(out, "{}", table.trim_fmt())
+    table::write(&header, &rows, out)
 }
 
 /// A metric of a query over the runs in which it was measured.

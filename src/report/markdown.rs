@@ -111,7 +111,7 @@ fn write_footer(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
         report.plimsoll_version, report.run_id, report.seed
     )?;
     if let Some(target) = &report.target {
-        write!(out, " · PostgreSQL {} ({})", target.server_version, target.kind.word())?;
+        write!(out, " · PostgreSQL {} ({})", target.short_version(), target.kind.word())?;
     }
     writeln!(out, "</sub>")
 }

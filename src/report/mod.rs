@@ -12,7 +12,8 @@ pub mod junit;
 pub mod kept_run;
 pub mod markdown;
 pub mod sarif;
+pub mod table;
 pub mod terminal;
-mod units;
+pub mod units;
 
 pub use format::Format;

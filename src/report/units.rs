@@ -3,7 +3,7 @@
 use crate::model::Unit;
 
 /// A value with its unit, short: `1.24 ms`, `39 blocks`, `0.83x`.
-pub(crate) fn format(value: f64, unit: Unit) -> String {
+pub fn format(value: f64, unit: Unit) -> String {
     if !value.is_finite() {
         return "-".into();
     }
@@ -23,7 +23,7 @@ fn counted(value: f64, noun: &str) -> String {
 }
 
 /// Microseconds in the unit that keeps the number small.
-pub(crate) fn duration_us(us: f64) -> String {
+pub fn duration_us(us: f64) -> String {
     match us.abs() {
         x if !x.is_finite() => "-".into(),
         x if x < 1e3 => format!("{} µs", significant(us)),
@@ -44,7 +44,7 @@ fn bytes(value: f64) -> String {
 }
 
 /// Three significant digits without an exponent.
-pub(crate) fn significant(value: f64) -> String {
+pub fn significant(value: f64) -> String {
     match value.abs() {
         x if !x.is_finite() => "-".into(),
         x if x >= 100.0 => grouped(value.round()),
@@ -55,7 +55,7 @@ pub(crate) fn significant(value: f64) -> String {
 }
 
 /// Whole numbers with a thin grouping (`12 500`); others with two decimals.
-pub(crate) fn grouped(value: f64) -> String {
+pub fn grouped(value: f64) -> String {
     if !value.is_finite() {
         return "-".into();
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+mod cli;
 mod deadlock;
 mod init;
 mod load;

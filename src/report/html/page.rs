@@ -88,7 +88,7 @@ impl Page {
         let scenarios: Vec<_> = report.scenarios.iter().map(section).collect();
         let server = report.target.as_ref().map_or("not reached".to_owned(), |target| {
             let fsync = if target.durability.fsync { "" } else { ", fsync off" };
-            format!("PostgreSQL {} ({}{fsync})", target.server_version, target.kind.word())
+            format!("PostgreSQL {} ({}{fsync})", target.short_version(), target.kind.word())
         });
         Self {
             project: report.project.clone(),

@@ -39,7 +39,7 @@ fn header(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
 
 fn target_line(target: &TargetDescription) -> String {
     let durability = &target.durability;
-    let mut line = format!("PostgreSQL {} ({})", target.server_version, target.kind.word());
+    let mut line = format!("PostgreSQL {} ({})", target.short_version(), target.kind.word());
     if !durability.fsync {
         line.push_str(", fsync off");
     }

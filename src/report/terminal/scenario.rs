@@ -2,12 +2,14 @@
 
 use super::paint::Paint;
 use crate::model::{Finding, Measurement, ScenarioReport, Variant};
+use crate::report::table::{self, Align};
 use crate::report::units;
-use comfy_table::{CellAlignment, Table, presets};
 use std::io;
 
 /// More findings than this are counted, not listed; JSON has them all.
 const FINDINGS_SHOWN: usize = 20;
+/// More columns than this do not fit beside each other; CSV and JSON have them all.
+const METRICS_SHOWN: usize = 9;
 
 pub(super) fn write(report: &ScenarioReport, paint: Paint, out: &mut dyn io::Write) -> io::Result<()> {
     let name = report.scenario.name();
@@ -28,9 +30,9 @@ pub(super) fn write(report: &ScenarioReport, paint: Paint, out: &mut dyn io::Wri
     let table = measurement_table(&report.measurements);
     if !table.is_empty() {
         writeln!(out)?;
-        for line in table.to_string().lines() {
-            writeln!(out, "      {}", line.trim_end())?;
-        }
+    }
+    for line in table {
+        writeln!(out, "     {line}")?;
     }
     for warning in &report.warnings {
         writeln!(out, "      {} {}", paint.doubt("doubt:"), warning.message())?;
@@ -61,40 +63,64 @@ fn write_finding(finding: &Finding, paint: Paint, out: &mut dyn io::Write) -> io
 
 /// Subjects as rows, metrics as columns, in the order in which they first come;
 /// `before → after` in one cell where both sides were measured.
-fn measurement_table(measurements: &[Measurement]) -> Table {
+fn measurement_table(measurements: &[Measurement]) -> Vec<String> {
     let mut metrics: Vec<&str> = Vec::new();
-    let mut rows: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut subjects: Vec<(&str, Option<&str>)> = Vec::new();
     for m in measurements {
         if !metrics.contains(&m.metric) {
             metrics.push(m.metric);
         }
-        let row = (m.subject.as_str(), m.volume.as_deref());
-        if !rows.contains(&row) {
-            rows.push(row);
+        let subject = (m.subject.as_str(), m.volume.as_deref());
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
         }
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    if rows.is_empty() {
-        return table;
+    let (mut metrics, left_out): (Vec<&str>, Vec<&str>) =
+        metrics.into_iter().partition(|metric| tells_something(measurements, metric));
+    let beyond = metrics.split_off(metrics.len().min(METRICS_SHOWN));
+    let has_volumes = subjects.iter().any(|(_, volume)| volume.is_some());
+    let titles: Vec<_> = metrics.iter().map(|m| m.replace('_', " ")).collect();
+    let mut header = vec![("", Align::Left)];
+    header.extend(has_volumes.then_some(("volume", Align::Left)));
+    header.extend(titles.iter().map(|title| (title.as_str(), Align::Right)));
+    let rows: Vec<Vec<String>> = subjects
+        .iter()
+        .map(|(subject, volume)| {
+            let of_row: Vec<_> = measurements
+                .iter()
+                .filter(|m| m.subject == *subject && m.volume.as_deref() == *volume)
+                .collect();
+            let mut cells = vec![(*subject).to_owned()];
+            cells.extend(has_volumes.then(|| volume.unwrap_or_default().to_owned()));
+            cells.extend(metrics.iter().map(|metric| cell(&of_row, metric)));
+            cells
+        })
+        .collect();
+    let mut lines = table::lines(&header, &rows);
+    if !left_out.is_empty() {
+        lines.push(format!(" the same on both sides: {}", left_out.join(", ").replace('_', " ")));
     }
-    let volumes = rows.iter().any(|(_, volume)| volume.is_some());
-    let mut header = vec!["".to_owned()];
-    header.extend(volumes.then(|| "volume".to_owned()));
-    header.extend(metrics.iter().map(|m| m.replace('_', " ")));
-    table.set_header(header);
-    for (subject, volume) in rows {
-        let mut cells = vec![subject.to_owned()];
-        cells.extend(volumes.then(|| volume.unwrap_or_default().to_owned()));
-        let of_row: Vec<_> =
-            measurements.iter().filter(|m| m.subject == subject && m.volume.as_deref() == volume).collect();
-        cells.extend(metrics.iter().map(|metric| cell(&of_row, metric)));
-        table.add_row(cells);
+    if !beyond.is_empty() {
+        lines.push(format!(" also measured: {} (--format csv)", beyond.join(", ").replace('_', " ")));
     }
-    for column in table.column_iter_mut().skip(1 + usize::from(volumes)) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+    lines
+}
+
+/// False for what was measured on both sides and is the same for every subject.
+fn tells_something(measurements: &[Measurement], metric: &str) -> bool {
+    measurements.iter().filter(|m| m.metric == metric).any(|m| match m.variant {
+        Variant::Only => true,
+        Variant::After => false,
+        Variant::Before => measurements
+            .iter()
+            .find(|after| {
+                after.metric == metric
+                    && after.variant == Variant::After
+                    && after.subject == m.subject
+                    && after.volume == m.volume
+            })
+            .is_none_or(|after| (after.value - m.value).abs() > 1e-9),
+    })
 }
 
 fn cell(of_row: &[&Measurement], metric: &str) -> String {

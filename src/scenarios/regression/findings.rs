@@ -33,8 +33,10 @@ pub fn of_comparison(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(of_results(comparison, location.clone()));
-    if comparison.change == Change::Regressed {
-        findings.push(regressed(comparison, location, limits));
+    match comparison.change {
+        Change::Regressed => findings.push(regressed(comparison, location, limits)),
+        Change::Improved => findings.push(improved(comparison, location)),
+        Change::Unchanged | Change::Inconclusive => {}
     }
     findings
 }
@@ -99,18 +101,37 @@ fn regressed(comparison: &QueryComparison, location: Option<SourceLocation>, lim
         (false, _) => "time-regressed",
     };
     let severity = if verdict::fails(comparison, limits) { Severity::Failure } else { Severity::Warning };
-    let mut evidence: Vec<String> = changes.iter().map(|change| change.sentence()).collect();
-    evidence.extend(comparison.parameter_sets.iter().filter_map(counters_line));
-    evidence.extend(comparison.time.as_ref().map(times_line));
     Finding {
         code,
         severity,
         subject: comparison.query.clone(),
         message: format!("{} got worse: {}", comparison.query, comparison.because),
-        evidence,
+        evidence: evidence(comparison, &changes),
         next_step: next_step(&changes),
         location,
     }
+}
+
+/// What the change is for, told so that a reader sees that it was worth it.
+fn improved(comparison: &QueryComparison, location: Option<SourceLocation>) -> Finding {
+    Finding {
+        code: "improved",
+        severity: Severity::Note,
+        subject: comparison.query.clone(),
+        message: format!("{} got better: {}", comparison.query, comparison.because),
+        evidence: evidence(comparison, &plan_changes(comparison)),
+        next_step: String::new(),
+        location,
+    }
+}
+
+/// Plan changes, the counters that moved with the query, and times.
+fn evidence(comparison: &QueryComparison, changes: &[PlanChange]) -> Vec<String> {
+    let moved = comparison.parameter_sets.iter().filter_map(|set| counters_line(set, comparison.change));
+    let mut lines: Vec<String> = changes.iter().map(PlanChange::sentence).collect();
+    lines.extend(moved);
+    lines.extend(comparison.time.as_ref().map(times_line));
+    lines
 }
 
 fn times_line(time: &TimeComparison) -> String {
@@ -133,17 +154,17 @@ fn plan_changes(comparison: &QueryComparison) -> Vec<PlanChange> {
     changes
 }
 
-fn counters_line(set: &ParameterComparison) -> Option<String> {
-    let worse: Vec<String> = set
+fn counters_line(set: &ParameterComparison, change: Change) -> Option<String> {
+    let moved: Vec<String> = set
         .counters
         .iter()
-        .filter(|counter| counter.change == Change::Regressed)
+        .filter(|counter| counter.change == change)
         .map(|counter| {
             format!("{} {:.0} → {:.0}", counter.metric.replace('_', " "), counter.before, counter.after)
         })
         .collect();
     let label = parameters_line(set).unwrap_or_else(|| "counters".into());
-    (!worse.is_empty()).then(|| format!("{label}: {}", worse.join(", ")))
+    (!moved.is_empty()).then(|| format!("{label}: {}", moved.join(", ")))
 }
 
 fn next_step(changes: &[PlanChange]) -> String {

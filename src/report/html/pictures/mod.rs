@@ -3,6 +3,7 @@
 
 mod budgets;
 mod deadlock;
+mod n_plus_one;
 mod regression;
 mod svg;
 
@@ -15,6 +16,6 @@ pub(super) fn of(evidence: &Evidence) -> Vec<String> {
         Evidence::SlowQueries(evidence) => budgets::figures(evidence),
         Evidence::Regression(evidence) => regression::figures(evidence),
         Evidence::Deadlock(evidence) => deadlock::figures(evidence),
-        Evidence::NPlusOne(_) => Vec::new(),
+        Evidence::NPlusOne(evidence) => n_plus_one::figures(evidence),
     }
 }

@@ -1,6 +1,7 @@
 //! The published form of each scenario's evidence.
 
 mod deadlock;
+mod n_plus_one;
 mod regression;
 mod slow_queries;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(super) enum EvidenceEntry {
     SlowQueries(slow_queries::SlowQueriesEvidenceEntry),
     Deadlock(deadlock::DeadlockEvidenceEntry),
+    NPlusOne(n_plus_one::NPlusOneEvidenceEntry),
     Regression(Box<regression::RegressionEvidenceEntry>),
 }
 
@@ -25,7 +27,7 @@ pub(super) fn to_value(evidence: &Evidence) -> Option<serde_json::Value> {
         Evidence::SlowQueries(evidence) => EvidenceEntry::SlowQueries(Mirror::mirror(evidence)),
         Evidence::Regression(evidence) => EvidenceEntry::Regression(Mirror::mirror(evidence)),
         Evidence::Deadlock(evidence) => EvidenceEntry::Deadlock(Mirror::mirror(evidence)),
-        Evidence::NPlusOne(_) => return None,
+        Evidence::NPlusOne(evidence) => EvidenceEntry::NPlusOne(Mirror::mirror(evidence)),
     };
     serde_json::to_value(entry).ok()
 }
@@ -35,6 +37,7 @@ pub(super) fn to_value(evidence: &Evidence) -> Option<serde_json::Value> {
 pub(super) fn from_value(value: Option<serde_json::Value>) -> Evidence {
     match value.and_then(|value| serde_json::from_value(value).ok()) {
         None => Evidence::None,
+        Some(EvidenceEntry::NPlusOne(entry)) => Evidence::NPlusOne(entry.restore()),
         Some(EvidenceEntry::Deadlock(entry)) => Evidence::Deadlock(entry.restore()),
         Some(EvidenceEntry::SlowQueries(entry)) => Evidence::SlowQueries(entry.restore()),
         Some(EvidenceEntry::Regression(entry)) => Evidence::Regression(entry.restore()),
