@@ -75,6 +75,18 @@ pub async fn apply(
     outcome
 }
 
+/// The versions that the ledger of a database holds, in the order in which they were applied.
+///
+/// # Errors
+/// The server cannot be asked.
+pub async fn applied_versions(session: &Session) -> Result<Vec<String>, Error> {
+    let exists = "SELECT pg_catalog.to_regclass('plimsoll.migrations') IS NOT NULL";
+    if !session.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    Ok(read_ledger(session).await?.into_iter().map(|entry| entry.version).collect())
+}
+
 async fn apply_pending(
     session: &Session,
     files: &[MigrationFile],

@@ -1,14 +1,15 @@
 //! Databases made ready once and handed out by name.
 
-use super::{Error, command, content, earlier, migration_files};
+use super::{Error, command, content, earlier, migration_files, schema_files};
 use crate::model::Progress;
-use crate::postgres::{Target, migrate, read_catalog};
+use crate::postgres::{Target, migrate, read_catalog, schema_text};
 use crate::project::Project;
 use crate::project::migration::Migration;
 use crate::project::settings::Volume;
 use crate::seed::{self, Scale, SeedOutcome};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tokio::sync::Mutex;
 
 /// Below this, turning `fsync` off and on again takes longer than it saves.
@@ -83,6 +84,42 @@ impl<'a> Databases<'a> {
         let session = self.target.connect_to(database).await?;
         migrate::apply(&session, &migration_files(self.project), version, self.progress).await?;
         Ok(())
+    }
+
+    /// The same, version by version, and keeps the schema of each version as
+    /// `.plimsoll/schema/<version>.sql` in the project's folder.
+    ///
+    /// # Errors
+    /// As [`Self::migrate`]; the file cannot be written.
+    pub async fn migrate_and_record(
+        &self,
+        database: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let all: Vec<&str> =
+            self.project.migrations.iter().map(|migration| migration.version.as_str()).collect();
+        let last = version.and_then(|version| all.iter().position(|known| *known == version));
+        // A command of the project's own goes to one version; only that is known.
+        let steps: Vec<Option<&str>> = match last {
+            _ if self.project.settings.database.migrate_command.is_some() => vec![version],
+            Some(last) => all[..=last].iter().copied().map(Some).collect(),
+            None => all.iter().copied().map(Some).collect(),
+        };
+        let ledger = self.target.connect_to(database).await?;
+        let applied = migrate::applied_versions(&ledger).await?;
+        drop(ledger);
+        let mut files = Vec::new();
+        for step in steps {
+            self.migrate(database, step).await?;
+            // An applied version is not the schema of now any more.
+            if step.is_some_and(|step| applied.iter().any(|version| version == step)) {
+                continue;
+            }
+            let session = self.target.connect_to(database).await?;
+            let text = schema_text(&session).await?;
+            files.push(schema_files::write(&self.project.root, step.unwrap_or("head"), &text)?);
+        }
+        Ok(files)
     }
 
     /// Fills the empty tables of a database at the newest version, which must be one

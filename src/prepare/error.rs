@@ -44,6 +44,14 @@ pub enum Error {
     /// The declared data does not fit the schema.
     #[error("{}", first_of(.0))]
     Distributions(Vec<Diagnostic>),
+    /// The schema of a version cannot be kept.
+    #[error("the migration is applied, but its schema cannot be written to {}: {source}", path.display())]
+    SchemaFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Tables hold rows already.
     #[error(transparent)]
     Seed(seed::Error),

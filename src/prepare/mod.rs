@@ -12,6 +12,7 @@ mod databases;
 mod earlier;
 mod error;
 mod existing;
+mod schema_files;
 
 pub use databases::Databases;
 pub use error::Error;

@@ -15,6 +15,7 @@ mod project;
 mod proxy;
 mod regression;
 mod reports;
+mod schema;
 mod seed;
 mod server;
 mod slow_queries;

@@ -143,3 +143,24 @@ async fn large_templates_are_kept_for_the_next_start_with_the_same_content() {
     let changed = project_in(folder.path(), &data().replace("seed = 7", "seed = 8"));
     assert_ne!(prepare::snapshot_content(&changed, &["large".into()]), options.snapshot);
 }
+
+#[tokio::test]
+async fn migrating_records_the_schema_of_each_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project_in(folder.path(), &data());
+    let target = support::server();
+    let databases = Databases::new(&project, target, &Quiet);
+    let name = target.create_database("record").await.unwrap();
+    let read = |version: &str| {
+        std::fs::read_to_string(folder.path().join(".plimsoll/schema").join(version)).unwrap()
+    };
+    let files = databases.migrate_and_record(&name, Some("001")).await.unwrap();
+    assert_eq!(files, [folder.path().join(".plimsoll/schema/001.sql")]);
+    let first = read("001.sql");
+    assert!(first.contains("TABLE public.things") && !first.contains("extras"), "{first}");
+    assert!(!first.contains("plimsoll.migrations"), "the ledger is ours");
+    assert_eq!(databases.migrate_and_record(&name, None).await.unwrap().len(), 1, "001 is not written again");
+    assert_eq!(read("001.sql"), first);
+    assert!(read("002.sql").contains("TABLE public.extras"));
+    assert_eq!(std::fs::read_to_string(folder.path().join(".plimsoll/.gitignore")).unwrap(), "*\n");
+}
