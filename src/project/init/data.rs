@@ -15,14 +15,23 @@ pub(super) fn distributions(database: &ExistingDatabase) -> String {
          # look through them before you publish this file. Columns that are not named take their default.\n\
          seed = 42\n",
     );
-    let mut tables: Vec<&ExistingTable> = database.tables.iter().collect();
+    let (mut tables, mut empty): (Vec<&ExistingTable>, Vec<&ExistingTable>) =
+        database.tables.iter().partition(|table| table.rows > 0);
     tables.sort_by_key(|table| table.path());
+    empty.sort_by_key(|table| table.path());
+    if !empty.is_empty() {
+        let paths: Vec<String> = empty.iter().map(|table| comment(&table.path())).collect();
+        text.push_str(&format!(
+            "# Left out, for they are empty or ANALYZE never saw them: {}\n",
+            paths.join(", ")
+        ));
+    }
     for table in tables {
         let path = match &table.schema {
             Some(schema) => format!("{}.{}", key(schema), key(&table.name)),
             None => key(&table.name),
         };
-        text.push_str(&format!("\n[{path}]\nrows = {}\n", table.rows.max(1)));
+        text.push_str(&format!("\n[{path}]\nrows = {}\n", table.rows));
         if table.rows <= FIXED_ROWS_MAX && is_referenced(database, table) {
             text.push_str("fixed = true\n");
         }
@@ -31,11 +40,8 @@ pub(super) fn distributions(database: &ExistingDatabase) -> String {
                 Some(source) => text.push_str(&format!("{} = {{ {source} }}\n", key(&column.name))),
                 None if column.has_default || !column.not_null => {}
                 None => {
-                    text.push_str(&format!(
-                        "# {} needs a source: {:?}\n",
-                        comment(&column.name),
-                        column.kind
-                    ));
+                    let (name, kind) = (comment(&column.name), kind_name(&column.kind));
+                    text.push_str(&format!("# {name} needs a source ({kind})\n"));
                 }
             }
         }
@@ -94,7 +100,7 @@ fn reference(
     parent: &str,
     parent_column: &str,
 ) -> Option<String> {
-    let is_known = database.tables.iter().any(|table| table.path() == parent);
+    let is_known = database.tables.iter().any(|table| table.path() == parent && table.rows > 0);
     if column.is_unique || !is_known {
         return None;
     }
