@@ -6,6 +6,7 @@
 mod app;
 mod adversarial;
 mod clean;
+mod generated;
 mod held_out;
 mod loops;
 mod score;
@@ -54,4 +55,9 @@ pub fn held_out() -> Vec<Labelled> {
 /// Written afterwards by somebody who tried to mislead the detector.
 pub fn adversarial() -> Vec<Labelled> {
     adversarial::set()
+}
+
+/// Put together at random from a seed.
+pub fn generated(count: u64, seed: u64) -> Vec<Labelled> {
+    generated::set(count, seed)
 }
