@@ -63,7 +63,12 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
             let exact =
                 left.iter().position(|group| fits(group) && comes_from(group) && group.executions == *n);
             let close = || left.iter().position(|group| fits(group) && group.executions == *n);
-            let Some(at) = exact.or_else(close).or_else(|| left.iter().position(|group| fits(group))) else {
+            let same_parent = || left.iter().position(|group| fits(group) && comes_from(group));
+            let Some(at) = exact
+                .or_else(same_parent)
+                .or_else(close)
+                .or_else(|| left.iter().position(|group| fits(group)))
+            else {
                 wrong(format!("missed {n} x {child}"));
                 continue;
             };

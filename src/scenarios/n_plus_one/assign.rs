@@ -24,6 +24,8 @@ pub(super) struct Assignment {
     pub(super) in_order: bool,
     pub(super) over_capacity: bool,
     pub(super) affinity: f64,
+    /// How well it fits among its neighbours.
+    pub(super) score: f64,
 }
 
 /// Per execution, its assignment.
@@ -103,16 +105,21 @@ fn best(
     let mut best: Option<(f64, Assignment)> = None;
     for choice in choices {
         let affinity = sources.affinity(executions, choice.source, shape, position);
-        let agreement = agreement(executions, stream, at, position, explanations, choice);
+        let agreement = agreement(executions, stream, at, position, explanations, sources, choice);
         let recency = if choice.result == latest { 1.0 } else { 0.0 };
         let echo = if choice.is_echo { 1.5 } else { 0.0 };
-        let score = 1.5 * affinity + 3.0 * agreement.explained + 3.0 * agreement.in_order + recency - echo;
+        let order = agreement.in_order + 4.0 * agreement.next;
+        let own = if agreement.is_next { 2.0 } else { 0.0 };
+        let score = affinity + 3.0 * agreement.explained + order + own + recency - echo;
         let is_better = best.as_ref().is_none_or(|(other, known)| {
             score > *other + 1e-9 || (score - other).abs() <= 1e-9 && choice.result > known.result
         });
         if is_better {
             let Explanation { source, result, in_order, over_capacity, .. } = *choice;
-            best = Some((score, Assignment { position, source, result, in_order, over_capacity, affinity }));
+            best = Some((
+                score,
+                Assignment { position, source, result, in_order, over_capacity, affinity, score },
+            ));
         }
     }
     best.map(|(_, assignment)| assignment)
@@ -124,6 +131,18 @@ struct Agreement {
     explained: f64,
     /// Share of these in the column's order, 0 to 1.
     in_order: f64,
+    /// Share of the neighbours that ask for the very next value, 0 to 1.
+    next: f64,
+    /// The execution itself asks for the very next value.
+    is_next: bool,
+}
+
+/// Since when an explanation could hold: a list since it came in; of single
+/// rows, which hold any value by chance, since the first of their kind.
+fn born(executions: &Executions<'_>, sources: &Sources, choice: &Explanation) -> usize {
+    let result = &executions.results[choice.result];
+    let first = sources.list[choice.source].results.first().filter(|_| result.rows <= 1);
+    first.map_or(result.execution, |first| executions.results[*first].execution)
 }
 
 fn agreement(
@@ -132,13 +151,16 @@ fn agreement(
     at: usize,
     position: usize,
     explanations: &Explanations,
+    sources: &Sources,
     choice: &Explanation,
 ) -> Agreement {
-    let born = executions.results[choice.result].execution;
+    let born = born(executions, sources, choice);
     let from = at.saturating_sub(NEIGHBOURS);
     let until = (at + NEIGHBOURS + 1).min(stream.len());
-    let (mut seen, mut explained, mut in_order) = (0_u32, 0_u32, 0_u32);
-    for neighbour in &stream[from..until] {
+    let (mut seen, mut explained, mut in_order, mut next) = (0_u32, 0_u32, 0_u32, 0_u32);
+    let mut previous: Option<&Explanation> = None;
+    let (mut is_own_next, mut is_behind_own) = (false, false);
+    for (offset, neighbour) in stream[from..until].iter().enumerate() {
         if *neighbour < born {
             continue;
         }
@@ -149,8 +171,21 @@ fn agreement(
         if let Some(same) = same {
             explained += 1;
             in_order += u32::from(same.in_order);
+            // Also where the rows are walked from the last to the first.
+            let is_beside = previous
+                .is_some_and(|before| before.result == same.result && before.rank.abs_diff(same.rank) == 1);
+            next += u32::from(same.is_next || is_beside);
+            is_own_next |= from + offset == at && (same.is_next || is_beside);
+            is_behind_own |= from + offset == at + 1 && is_beside;
         }
+        previous = same;
     }
-    let share = |part: u32, whole: u32| if whole == 0 { 0.0 } else { f64::from(part) / f64::from(whole) };
-    Agreement { explained: share(explained, seen), in_order: share(in_order, explained) }
+    // One more than seen: a few agreeing neighbours prove less than many.
+    let share = |part: u32, whole: u32| f64::from(part) / (f64::from(whole) + 1.0);
+    Agreement {
+        explained: share(explained, seen),
+        in_order: share(in_order, explained),
+        next: share(next, seen),
+        is_next: is_own_next || is_behind_own,
+    }
 }

@@ -18,6 +18,10 @@ use crate::model::evidence::n_plus_one::{Certainty, ColumnPair, LoopGroup, Repea
 use crate::trace::{Outcome, StatementRecord, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How well assignments must fit at least, against a connection for each worker,
+/// for workers to be taken to share a pool.
+const FIT_MIN: f64 = 0.8;
+
 /// What counts as a loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectOptions {
@@ -52,7 +56,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let mut found = run(&executions, Preference::Connection, threshold);
     if trace.statements.iter().any(|record| record.connection != trace.statements[0].connection) {
         let other = run(&executions, Preference::Capacity, threshold);
-        found.take_better(other, &executions);
+        found.take_better(other);
     }
     let mut reported: BTreeMap<GroupKey, usize> = BTreeMap::new();
     let mut loops: Vec<(GroupKey, LoopGroup)> = Vec::new();
@@ -118,16 +122,13 @@ fn run(executions: &Executions<'_>, preference: Preference, threshold: usize) ->
 }
 
 impl Pass {
-    /// Keeps, of two ways to tell workers apart, the one in which fewer children
-    /// exceed the rows of their parent; the first where they are even.
-    fn take_better(&mut self, other: Self, executions: &Executions<'_>) {
-        let excess = |found: &Self| -> usize {
-            found.assignments.iter().flatten().filter(|assignment| assignment.over_capacity).count()
-        };
-        let spread = |found: &Self| -> usize {
-            found.groups.iter().filter(|group| connections(executions, group) > 1).count()
-        };
-        if excess(&other) < excess(self) && spread(self) + spread(&other) > 0 {
+    /// Keeps, of two ways to tell workers apart, the second where far fewer
+    /// children exceed the rows of their parent and the order fits about as well.
+    fn take_better(&mut self, other: Self) {
+        let fit = |pass: &Self| -> f64 { pass.assignments.iter().flatten().map(|found| found.score).sum() };
+        let excess =
+            |pass: &Self| pass.assignments.iter().flatten().filter(|found| found.over_capacity).count();
+        if excess(&other) * 2 < excess(self) && fit(&other) > fit(self) * FIT_MIN {
             *self = other;
         }
     }

@@ -25,6 +25,10 @@ pub(super) struct Explanation {
     pub(super) result: usize,
     /// The value stands at or behind the row of the child before.
     pub(super) in_order: bool,
+    /// The value is the very next one: of the next row, or the next different one.
+    pub(super) is_next: bool,
+    /// The value's place among the different values of the column.
+    pub(super) rank: usize,
     /// More children than rows for this value.
     pub(super) over_capacity: bool,
     /// The parent was asked for this very value, so it only passed it on.
@@ -46,23 +50,32 @@ pub(super) type Explanations = Vec<Vec<Explained>>;
 #[derive(Debug, Default)]
 struct Progress {
     next_row: usize,
+    next_rank: usize,
     used: HashMap<ValueHash, u32>,
 }
 
-/// Progress by result set, column, child shape and placeholder.
-type ProgressMap = HashMap<(usize, usize, usize, usize), Progress>;
+/// Progress by result set, column, child shape, placeholder, and connection
+/// where each worker is taken to have its own.
+type ProgressMap = HashMap<(usize, usize, usize, usize, u64), Progress>;
 
 struct Explainer<'e, 't> {
     executions: &'e Executions<'t>,
     sources: Sources,
     progress: ProgressMap,
+    /// The result set last asked from: by source, child shape, placeholder, stream.
+    last_results: HashMap<(usize, usize, usize, u64), usize>,
     preference: Preference,
 }
 
 /// Explains every candidate of a trace.
 pub(super) fn explain(executions: &Executions<'_>, preference: Preference) -> (Explanations, Sources) {
-    let mut explainer =
-        Explainer { executions, sources: Sources::default(), progress: HashMap::new(), preference };
+    let mut explainer = Explainer {
+        executions,
+        sources: Sources::default(),
+        progress: HashMap::new(),
+        last_results: HashMap::new(),
+        preference,
+    };
     let mut explanations: Explanations = vec![Vec::new(); executions.all.len()];
     for (execution, is_result) in events(executions) {
         if is_result {
@@ -137,7 +150,7 @@ impl Explainer<'_, '_> {
         }
         choices
             .into_iter()
-            .filter_map(|(source, result)| self.advance(child, position, value, source, result))
+            .filter_map(|(source, result)| self.advance(execution, position, value, source, result))
             .collect()
     }
 
@@ -168,7 +181,7 @@ impl Explainer<'_, '_> {
             let same_connection = parent.connection == record.connection;
             let used = self
                 .progress
-                .get(&(result, column, child.shape, position))
+                .get(&(result, column, child.shape, position, self.stream(execution)))
                 .and_then(|progress| progress.used.get(&value))
                 .copied()
                 .unwrap_or(0);
@@ -185,6 +198,14 @@ impl Explainer<'_, '_> {
         results.iter().filter_map(|result| rank(*result)).max().map(|(.., result)| result)
     }
 
+    /// What keeps workers apart: their connections, or nothing.
+    fn stream(&self, execution: usize) -> u64 {
+        match self.preference {
+            Preference::Connection => self.executions.all[execution].record.connection,
+            Preference::Capacity => 0,
+        }
+    }
+
     fn rows_of(&self, result: usize, column: usize, value: ValueHash) -> u32 {
         let rows =
             self.executions.results[result].columns[column].iter().filter(|other| **other == value).count();
@@ -194,7 +215,7 @@ impl Explainer<'_, '_> {
     /// Notes that a child asked for a value of a column, and says how it fits.
     fn advance(
         &mut self,
-        child: usize,
+        execution: usize,
         position: usize,
         value: ValueHash,
         source: usize,
@@ -202,16 +223,27 @@ impl Explainer<'_, '_> {
     ) -> Option<Explanation> {
         let column = self.sources.list[source].column;
         let standing = self.sources.standing(self.executions, result, column, value)?;
-        let progress = self.progress.entry((result, column, child, position)).or_default();
+        let (child, stream) = (self.executions.all[execution].shape, self.stream(execution));
+        let before = self.last_results.insert((source, child, position, stream), result);
+        // The first value of a result set is the next one only where that
+        // result set is itself the newest, or next after the one asked from before.
+        let is_reached = before == Some(result) || standing.rank > 0 || {
+            let source = &self.sources.list[source];
+            before.is_some_and(|before| source.follows(result, before))
+                || source.is_latest(self.executions, result)
+        };
+        let progress = self.progress.entry((result, column, child, position, stream)).or_default();
         let used = progress.used.entry(value).or_insert(0);
         let over_capacity = *used >= standing.rows;
         *used += 1;
+        let is_next =
+            progress.is_next(&self.executions.results[result].columns[column], value, standing.rank);
         let in_order =
             progress.step(&self.executions.results[result].columns[column], value, standing.first_row);
         let parent = self.executions.results[result].execution;
         let placeholders = self.executions.all[parent].record.arguments.len();
         let is_echo = (0..placeholders).any(|at| self.executions.single(parent, at) == Some(value));
-        Some(Explanation { source, result, in_order, over_capacity, is_echo })
+        Some(Explanation { source, result, in_order, is_next, rank: standing.rank, over_capacity, is_echo })
     }
 }
 
@@ -220,6 +252,14 @@ impl Explainer<'_, '_> {
 const ROWS_AHEAD: usize = 8;
 
 impl Progress {
+    fn is_next(&mut self, column: &[ValueHash], value: ValueHash, rank: usize) -> bool {
+        let rows = column.get(self.next_row..).unwrap_or_default();
+        let row = rows.iter().find(|other| !other.is_null());
+        let is_next = row == Some(&value) || rank == self.next_rank;
+        self.next_rank = rank + 1;
+        is_next
+    }
+
     fn step(&mut self, column: &[ValueHash], value: ValueHash, first_row: usize) -> bool {
         // The same row asked for again: several statements per row.
         if self.next_row > 0

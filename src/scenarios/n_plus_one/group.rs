@@ -38,7 +38,7 @@ pub(super) fn group(
     let mut looped = BTreeMap::new();
     for _ in 0..DEPTH_MAX {
         let keys = keys(executions, assignments, sources, &looped);
-        absorb(executions, assignments, explanations, sources, &keys, threshold);
+        absorb(executions, assignments, explanations, sources, (&keys, &looped), threshold);
         let keys = self::keys(executions, assignments, sources, &looped);
         let groups = collect(&keys, threshold);
         let now: BTreeMap<usize, GroupKey> =
@@ -99,28 +99,27 @@ fn absorb(
     assignments: &mut Assignments,
     explanations: &Explanations,
     sources: &mut Sources,
-    keys: &BTreeMap<usize, GroupKey>,
+    (keys, looped): (&BTreeMap<usize, GroupKey>, &BTreeMap<usize, GroupKey>),
     threshold: usize,
 ) {
     let large = collect(keys, threshold);
-    let mut by_child: BTreeMap<usize, Vec<&GroupKey>> = BTreeMap::new();
-    for key in large.keys() {
-        by_child.entry(key.1).or_default().push(key);
-    }
-    for (at, key) in keys {
-        let Some(groups) = by_child.get(&key.1).filter(|_| !large.contains_key(key)) else { continue };
+    for (at, key) in keys.iter().filter(|(_, key)| !large.contains_key(key)) {
         let Some(assignment) = assignments[*at] else { continue };
         let explained = explanations[*at].iter().find(|explained| explained.position == assignment.position);
         let Some(explained) = explained else { continue };
-        let fitting = explained.by.iter().rev().find(|explanation| {
-            groups.iter().any(|(root, _, parent)| {
-                let members = &large[&(*root, key.1, *parent)];
-                let span = members.first().zip(members.last());
-                *parent == sources.list[explanation.source].shape
-                    && *root == explanation.result
-                    && span.is_some_and(|(first, last)| (*first..=*last).contains(at))
-            })
+        let record = executions.all[*at].record;
+        let fitting = explained.by.iter().filter_map(|explanation| {
+            let parent = sources.list[explanation.source].shape;
+            let opener = executions.results[explanation.result].execution;
+            let root = looped.get(&opener).map_or(explanation.result, |(root, ..)| *root);
+            let members = large.get(&(root, key.1, parent))?;
+            let next = members.partition_point(|member| member < at);
+            let (before, after) = (members.get(next.checked_sub(1)?)?, members.get(next)?);
+            let is_near = |member: &usize| executions.all[*member].record.connection == record.connection;
+            Some((is_near(before) || is_near(after), explanation.is_next, explanation.in_order, explanation))
         });
+        let fitting = fitting.max_by_key(|(is_near, is_next, in_order, _)| (*is_near, *is_next, *in_order));
+        let fitting = fitting.map(|(.., explanation)| explanation);
         if let Some(explanation) = fitting {
             let affinity = sources.affinity(executions, explanation.source, key.1, assignment.position);
             // Names that speak for another parent outweigh the neighbours.
@@ -132,6 +131,7 @@ fn absorb(
                     in_order: explanation.in_order,
                     over_capacity: explanation.over_capacity,
                     affinity,
+                    score: assignment.score,
                 });
             }
         }

@@ -19,13 +19,35 @@ pub(super) struct Source {
     pub(super) shape: usize,
     pub(super) column: usize,
     pub(super) name: ResultColumn,
+    /// Its result sets, oldest first.
+    pub(super) results: Vec<usize>,
 }
+
+impl Source {
+    /// Whether no later result set of the source came in on the same connection.
+    pub(super) fn is_latest(&self, executions: &Executions<'_>, result: usize) -> bool {
+        let connection =
+            |result: usize| executions.all[executions.results[result].execution].record.connection;
+        let later = self.results.iter().rev().take_while(|other| **other > result);
+        later.take(LATER_MAX).all(|other| connection(*other) != connection(result))
+    }
+
+    /// Whether a result set is the one after another.
+    pub(super) fn follows(&self, result: usize, before: usize) -> bool {
+        self.results.binary_search(&before).is_ok_and(|at| self.results.get(at + 1) == Some(&result))
+    }
+}
+
+/// Later result sets looked at; beyond that a result set counts as the latest.
+const LATER_MAX: usize = 64;
 
 /// How a value stands in one column of one result set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
     /// The first row that holds it.
     pub(super) first_row: usize,
+    /// Its place among the different values, in order of first appearance.
+    pub(super) rank: usize,
     /// How many rows hold it.
     pub(super) rows: u32,
 }
@@ -50,9 +72,18 @@ impl Sources {
         let shape = executions.results[result].shape;
         for (column, values) in record.values.iter().enumerate() {
             let source = *self.by_column.entry((shape, column)).or_insert_with(|| {
-                self.list.push(Source { shape, column, name: executions.result_column(execution, column) });
+                self.list.push(Source {
+                    shape,
+                    column,
+                    name: executions.result_column(execution, column),
+                    results: Vec::new(),
+                });
                 self.list.len() - 1
             });
+            let known = &mut self.list[source].results;
+            if known.last().is_none_or(|last| *last < result) {
+                known.push(result);
+            }
             let mut previous = ValueHash::NULL;
             for value in &values.hashes {
                 // A value in a row of equal ones is in already.
@@ -96,7 +127,9 @@ impl Sources {
             let mut standings: HashMap<ValueHash, Standing> = HashMap::new();
             for (row, value) in executions.results[result].columns[column].iter().enumerate() {
                 if !value.is_null() {
-                    let standing = standings.entry(*value).or_insert(Standing { first_row: row, rows: 0 });
+                    let rank = standings.len();
+                    let standing =
+                        standings.entry(*value).or_insert(Standing { first_row: row, rank, rows: 0 });
                     standing.rows += 1;
                 }
             }
