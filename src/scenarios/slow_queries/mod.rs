@@ -7,6 +7,7 @@
 //! the input and output.
 
 mod budget;
+mod changes;
 mod counters;
 mod growth;
 mod index;
@@ -22,6 +23,7 @@ mod verdict;
 mod verdict_tests;
 mod workload;
 
+pub use changes::Baseline;
 pub use run::run;
 
 /// What a run of the scenario is asked for. Limits in time and samples come
@@ -38,6 +40,8 @@ pub struct Options {
     pub parameter_sets: usize,
     /// Executes every parameter set once more and hashes its result.
     pub hash_results: bool,
+    /// A kept run to compare with.
+    pub baseline: Option<Baseline>,
     /// Tries an index for a broken budget, on a clone.
     pub try_indexes: bool,
 }
@@ -50,6 +54,7 @@ impl Default for Options {
             confidence: 0.99,
             parameter_sets: 50,
             hash_results: false,
+            baseline: None,
             try_indexes: true,
         }
     }

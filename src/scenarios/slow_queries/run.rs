@@ -3,6 +3,7 @@
 
 use super::Options;
 use super::budget::is_timed;
+use super::changes::compare;
 use super::counters::{Caps, explain_all, explain_set};
 use super::growth::{VolumeRecords, growth};
 use super::index::candidate;
@@ -212,6 +213,9 @@ async fn measure_database(
     let mut sampling = Sampling::new(context, plan, database, prepared)?;
     sampling.explain(context, plan, database).await?;
     sampling.sample_all(context, plan).await?;
+    if options.hash_results {
+        sampling.hash_results(context, plan).await?;
+    }
     let mut measured = MeasuredVolume {
         records: Vec::new(),
         queries: Vec::new(),
@@ -244,7 +248,12 @@ async fn measure_database(
                 None
             }
         };
-        let judged = judge(record, &sampling.ping, plan.schedule.confidence, trial);
+        let mut judged = judge(record, &sampling.ping, plan.schedule.confidence, trial);
+        if let Some(baseline) = &options.baseline {
+            let version = &context.target.description().server_version;
+            compare(baseline, &volume.name, version, &judged.evidence, &mut judged.findings);
+            judged.take_findings_into_account();
+        }
         measured.queries.push(judged.evidence);
         measured.findings.extend(judged.findings);
     }
@@ -431,6 +440,27 @@ impl Sampling {
             ping_samples: SAMPLES_PER_CONNECTION,
             seed,
         }
+    }
+
+    /// Hashes the results of what could be executed.
+    async fn hash_results(&mut self, context: &Context<'_>, plan: &MeasuringPlan) -> anyhow::Result<()> {
+        let mut connection = self.plan_connection(context.seed, 0, plan);
+        connection.participants = (0..self.queries.len())
+            .filter(|&index| self.records[index].failure.is_none())
+            .map(|index| Participant {
+                index,
+                query: Arc::clone(&self.queries[index]),
+                writes: self.records[index].writes,
+                samples: 0,
+                warm_up: 0,
+            })
+            .collect();
+        let request = connection.clone();
+        let hashes = tokio::task::spawn_blocking(move || sample::hash_results(&request)).await??;
+        for (participant, hash) in connection.participants.iter().zip(hashes) {
+            self.records[participant.index].result_hash = hash;
+        }
+        Ok(())
     }
 
     fn take_in(&mut self, plan: &ConnectionPlan, samples: ConnectionSamples) {

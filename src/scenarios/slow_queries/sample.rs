@@ -215,6 +215,41 @@ impl Connection<'_> {
     }
 }
 
+/// Executes every parameter set of every participant once and hashes what it
+/// returns; rolled back where it writes. One hash per participant, `None` where it failed.
+///
+/// # Errors
+/// The connection cannot be opened or is lost.
+pub(crate) fn hash_results(plan: &ConnectionPlan) -> Result<Vec<Option<u64>>, Error> {
+    let mut client = Client::connect(&plan.address)?;
+    plan.participants.iter().map(|participant| hash_query(&mut client, participant)).collect()
+}
+
+fn hash_query(client: &mut Client, participant: &Participant) -> Result<Option<u64>, Error> {
+    let mut hash: u64 = 0;
+    for set in 0..participant.query.sets.len() {
+        client.simple(if participant.writes { "BEGIN" } else { "BEGIN READ ONLY" })?;
+        let one = hash_set(client, &participant.query, set);
+        client.simple("ROLLBACK")?;
+        match one {
+            // Sets are told apart, so that two results that change places do not cancel out.
+            Ok(one) => hash = hash.rotate_left(5) ^ one,
+            Err(Error::Server(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(hash))
+}
+
+fn hash_set(client: &mut Client, query: &PreparedQuery, set: usize) -> Result<u64, Error> {
+    let mut hash: u64 = 0;
+    for bound in &query.statements {
+        let request = client.prepare(&bound.sql)?.bind(&bound.values(&query.sets[set]))?;
+        hash = hash.rotate_left(5) ^ client.execute_hashed(&request)?.result_hash;
+    }
+    Ok(hash)
+}
+
 fn bind(statements: &[Statement], query: &PreparedQuery, set: usize) -> Result<Vec<Request>, Error> {
     let values = &query.sets[set];
     statements

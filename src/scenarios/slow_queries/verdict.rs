@@ -42,6 +42,15 @@ pub(crate) struct Judged {
     pub(crate) findings: Vec<Finding>,
 }
 
+impl Judged {
+    /// A failure found after the budgets were judged fails the query too.
+    pub(crate) fn take_findings_into_account(&mut self) {
+        if self.findings.iter().any(|finding| finding.severity == Severity::Failure) {
+            self.evidence.verdict = Verdict::Fail;
+        }
+    }
+}
+
 /// Judges one query from everything observed of it.
 pub(crate) fn judge(
     record: &QueryRecord,
