@@ -35,6 +35,9 @@ impl Baseline {
     }
 }
 
+/// A counter of a parameter set.
+type Figure = fn(&ParameterSetEvidence) -> u64;
+
 /// Adds to the findings of a query what changed since the baseline, and a
 /// finding where its result shrank or changed.
 pub(crate) fn compare(
@@ -71,7 +74,7 @@ fn lines(
             lines.push(format!("{since} the plan changed: {} became {}", name(gone), name(come)));
         }
     }
-    let figures: [(&str, fn(&ParameterSetEvidence) -> u64, Unit); 3] = [
+    let figures: [(&str, Figure, Unit); 3] = [
         ("blocks", |set| set.buffers, Unit::Count),
         ("rows read", |set| set.rows_read, Unit::Count),
         ("rows", |set| set.rows, Unit::Count),
@@ -98,7 +101,7 @@ fn nodes(drawn: &str) -> Vec<&str> {
     heads.map(|head| head.trim_start().trim_start_matches("->").trim_start()).collect()
 }
 
-fn mean(query: &QueryEvidence, figure: fn(&ParameterSetEvidence) -> u64) -> Option<f64> {
+fn mean(query: &QueryEvidence, figure: Figure) -> Option<f64> {
     let sets = query.parameter_sets.len();
     let total: u64 = query.parameter_sets.iter().map(figure).sum();
     (sets > 0).then(|| total as f64 / sets as f64)
@@ -109,7 +112,7 @@ fn mean(query: &QueryEvidence, figure: fn(&ParameterSetEvidence) -> u64) -> Opti
 fn result_finding(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvidence) -> Option<Finding> {
     let shrunk = after.parameter_sets.iter().find_map(|new| {
         let old = before.parameter_sets.iter().find(|old| old.label == new.label)?;
-        (new.rows < old.rows).then(|| (new, old.rows))
+        (new.rows < old.rows).then_some((new, old.rows))
     });
     let (code, message) = match shrunk {
         Some((set, rows)) => {

@@ -3,18 +3,21 @@
 //! Counters and plans decide first: they read the same on every machine. Times
 //! are decided by an interval that treats the connection as the unit, or not
 //! at all. What decides is pure (`budget`, `verdict`, `schedule`, `reason`,
-//! `index`, `growth`, `summary`); `run`, `sample`, `counters` and `trial` do
-//! the input and output.
+//! `index`, `growth`, `summary`, `changes`); `run`, `sampling`, `sample`,
+//! `counters` and `trial` do the input and output.
 
+mod assembly;
 mod budget;
 mod changes;
 mod counters;
 mod growth;
 mod index;
+mod plan;
 mod reason;
 mod record;
 mod run;
 mod sample;
+mod sampling;
 mod schedule;
 mod summary;
 mod trial;

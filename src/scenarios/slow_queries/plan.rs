@@ -1,0 +1,73 @@
+//! What is fixed before the first sample: looks, error, caps.
+
+use super::Options;
+use super::budget::is_timed;
+use super::counters::Caps;
+use super::schedule::{CONNECTIONS_MAX, SAMPLES_PER_CONNECTION, Schedule, warm_up};
+use crate::model::TargetKind;
+use crate::model::evidence::slow_queries::DecisionRule;
+use crate::prepare::Context;
+use crate::project::query::Query;
+use crate::project::settings::Volume;
+use std::time::Duration;
+
+/// What is fixed before the first sample.
+pub(super) struct MeasuringPlan {
+    /// Fewest connections before a fast query that is decided may be left alone.
+    pub(super) connections_min: usize,
+    pub(super) schedule: Schedule,
+    pub(super) time_budgets: usize,
+    pub(super) run_confidence: f64,
+    pub(super) max: Duration,
+    pub(super) max_samples: u64,
+    pub(super) cold: bool,
+}
+
+impl MeasuringPlan {
+    pub(super) fn new(
+        context: &Context<'_>,
+        options: &Options,
+        queries: &[&Query],
+        volumes: &[Volume],
+    ) -> Self {
+        let settings = &context.project.settings.slow_queries;
+        let holds_at = |volume: &Volume| {
+            let budgets = queries.iter().flat_map(|query| &query.budgets);
+            budgets
+                .filter(|b| is_timed(b) && b.volume.as_deref().is_none_or(|only| only == volume.name))
+                .count()
+        };
+        let time_budgets: usize = volumes.iter().map(holds_at).sum();
+        let connections_min = settings.connections as usize;
+        let affordable = usize::try_from(settings.max_samples).unwrap_or(usize::MAX) / SAMPLES_PER_CONNECTION;
+        let connections_max = affordable.clamp(1, CONNECTIONS_MAX);
+        Self {
+            connections_min,
+            schedule: Schedule::new(connections_min, connections_max, time_budgets, options.confidence),
+            time_budgets,
+            run_confidence: options.confidence,
+            max: Duration::from_secs_f64(settings.max_seconds.clamp(0.001, 86_400.0)),
+            max_samples: settings.max_samples,
+            cold: settings.cold,
+        }
+    }
+
+    pub(super) fn caps(&self, context: &Context<'_>) -> Caps {
+        Caps {
+            statement: self.max,
+            query: self.max / 4,
+            may_write: context.target.description().kind != TargetKind::Precious,
+        }
+    }
+
+    pub(super) fn rule(&self) -> DecisionRule {
+        DecisionRule {
+            confidence: self.run_confidence,
+            time_budgets: self.time_budgets,
+            looks: self.schedule.looks.len(),
+            each: 0.5 * (1.0 + self.schedule.confidence),
+            warm_up: warm_up(0.0),
+            cold: self.cold,
+        }
+    }
+}

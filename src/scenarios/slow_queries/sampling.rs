@@ -1,0 +1,239 @@
+//! The sampling of one volume: connection after connection, look after look,
+//! until every query is decided or has reached a cap.
+
+use super::counters::explain_all;
+use super::plan::MeasuringPlan;
+use super::record::{Failure, Latencies, QueryRecord};
+use super::sample::{self, ConnectionPlan, ConnectionSamples, Participant};
+use super::schedule::{SAMPLES_PER_CONNECTION, samples_per_connection, warm_up};
+use super::verdict::{counters_fail, is_settled};
+use super::workload::PreparedQuery;
+use crate::load::{Address, Encryption};
+use crate::model::MeasurementWarning;
+use crate::prepare::Context;
+use anyhow::Context as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::config::SslMode;
+
+/// The sampling of one volume, as it grows.
+pub(super) struct Sampling {
+    pub(super) address: Address,
+    pub(super) queries: Vec<Arc<PreparedQuery>>,
+    pub(super) records: Vec<QueryRecord>,
+    /// Time spent in each query so far, in microseconds.
+    pub(super) spent_us: Vec<f64>,
+    /// Whether more samples can change nothing.
+    pub(super) done: Vec<bool>,
+    pub(super) ping: Latencies,
+    pub(super) cpu: Duration,
+    pub(super) wall: Duration,
+    pub(super) executions: u64,
+    pub(super) warnings: Vec<MeasurementWarning>,
+}
+
+impl Sampling {
+    pub(super) fn new(
+        context: &Context<'_>,
+        plan: &MeasuringPlan,
+        database: &str,
+        queries: Vec<Arc<PreparedQuery>>,
+    ) -> anyhow::Result<Self> {
+        let config = context.target.config_for(database);
+        let mut address = Address::of(&config).context("the target's address names no host or user")?;
+        let timeout = format!("-c statement_timeout={}", plan.max.as_millis());
+        address.options =
+            Some(address.options.map_or_else(|| timeout.clone(), |options| format!("{options} {timeout}")));
+        address.encryption = match config.get_ssl_mode() {
+            SslMode::Disable => Encryption::Off,
+            SslMode::Prefer => Encryption::Preferred(context.target.tls_config()),
+            _ => Encryption::Required(context.target.tls_config()),
+        };
+        address.timeout = plan.max + Duration::from_secs(30);
+        let records = queries.iter().map(|query| new_record(query)).collect();
+        let (spent_us, done) = (vec![0.0; queries.len()], vec![false; queries.len()]);
+        Ok(Self {
+            address,
+            queries,
+            records,
+            spent_us,
+            done,
+            ping: Latencies::default(),
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            executions: 0,
+            warnings: Vec::new(),
+        })
+    }
+
+    pub(super) async fn explain(
+        &mut self,
+        context: &Context<'_>,
+        plan: &MeasuringPlan,
+        database: &str,
+    ) -> anyhow::Result<()> {
+        context.progress.phase("explaining queries", Some(self.queries.len() as u64));
+        for index in 0..self.queries.len() {
+            let query = &self.queries[index];
+            let explained = explain_all(context.target, database, query, plan.caps(context)).await?;
+            if explained.left_out > 0 {
+                self.warnings.push(MeasurementWarning::BoundReached {
+                    bound: format!("{:.1} s explaining {}", plan.max.as_secs_f64() / 4.0, query.name),
+                    left_out: format!("{} parameter sets", explained.left_out),
+                });
+            }
+            let record = &mut self.records[index];
+            record.writes = explained.writes;
+            record.explained = explained.sets;
+            self.done[index] = explained.failure.is_some();
+            record.failure = explained.failure;
+            context.progress.advance_to(index as u64 + 1);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sample_all(
+        &mut self,
+        context: &Context<'_>,
+        plan: &MeasuringPlan,
+    ) -> anyhow::Result<()> {
+        let last = plan.schedule.looks.last().copied().unwrap_or(0);
+        context.progress.phase("sampling", Some(last as u64));
+        let mut opened = 0;
+        for (number, &look) in plan.schedule.looks.iter().enumerate() {
+            while opened < look && !self.done.iter().all(|done| *done) {
+                let connection = self.plan_connection(context.seed, opened as u64, plan);
+                let request = connection.clone();
+                let samples = tokio::task::spawn_blocking(move || sample::take(&request)).await??;
+                self.take_in(&connection, samples);
+                opened += 1;
+                context.progress.advance_to(opened as u64);
+            }
+            let is_last = number + 1 == plan.schedule.looks.len();
+            self.look(plan, opened, is_last);
+        }
+        Ok(())
+    }
+
+    fn plan_connection(&self, seed: u64, number: u64, plan: &MeasuringPlan) -> ConnectionPlan {
+        let max_us = plan.max.as_secs_f64() * 1e6;
+        let participants: Vec<Participant> = (0..self.queries.len())
+            .filter(|&index| !self.done[index])
+            .map(|index| {
+                let cost = typical_us(&self.records[index]);
+                Participant {
+                    index,
+                    query: Arc::clone(&self.queries[index]),
+                    writes: self.records[index].writes,
+                    samples: samples_per_connection(cost, max_us),
+                    warm_up: warm_up(cost),
+                }
+            })
+            .collect();
+        // A stream of its own per connection; the odd constant keeps neighbours apart.
+        let seed = seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ConnectionPlan {
+            address: self.address.clone(),
+            participants,
+            ping_samples: SAMPLES_PER_CONNECTION,
+            seed,
+        }
+    }
+
+    /// Hashes the results of what could be executed.
+    pub(super) async fn hash_results(
+        &mut self,
+        context: &Context<'_>,
+        plan: &MeasuringPlan,
+    ) -> anyhow::Result<()> {
+        let mut connection = self.plan_connection(context.seed, 0, plan);
+        connection.participants = (0..self.queries.len())
+            .filter(|&index| self.records[index].failure.is_none())
+            .map(|index| Participant {
+                index,
+                query: Arc::clone(&self.queries[index]),
+                writes: self.records[index].writes,
+                samples: 0,
+                warm_up: 0,
+            })
+            .collect();
+        let request = connection.clone();
+        let hashes = tokio::task::spawn_blocking(move || sample::hash_results(&request)).await??;
+        for (participant, hash) in connection.participants.iter().zip(hashes) {
+            self.records[participant.index].result_hash = hash;
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, plan: &ConnectionPlan, samples: ConnectionSamples) {
+        for (participant, taken) in plan.participants.iter().zip(samples.queries) {
+            let record = &mut self.records[participant.index];
+            for sample in &taken {
+                let rows = &mut record.rows[sample.set];
+                // The fewest seen: what the result guard is about.
+                *rows = Some(rows.map_or(sample.rows, |known| known.min(sample.rows)));
+            }
+            self.spent_us[participant.index] += taken.iter().map(|sample| sample.latency_us).sum::<f64>();
+            record.latencies.connections.push(taken.iter().map(|sample| sample.latency_us).collect());
+        }
+        for (position, message, is_timeout) in samples.failures {
+            let index = plan.participants[position].index;
+            self.done[index] = true;
+            let after_us = self.address.timeout.saturating_sub(Duration::from_secs(30)).as_micros();
+            self.records[index].failure = Some(if is_timeout {
+                Failure::TimedOut { after_us: u64::try_from(after_us).unwrap_or(u64::MAX) }
+            } else {
+                Failure::Failed { message }
+            });
+        }
+        self.ping.connections.push(samples.ping_us);
+        self.cpu += samples.cpu;
+        self.wall += samples.wall;
+        self.executions += samples.executions;
+    }
+
+    /// Ends the sampling of what is decided or has reached a cap.
+    fn look(&mut self, plan: &MeasuringPlan, opened: usize, is_last: bool) {
+        let max_us = plan.max.as_secs_f64() * 1e6;
+        for index in 0..self.records.len() {
+            if self.done[index] {
+                continue;
+            }
+            let record = &mut self.records[index];
+            let is_settled =
+                counters_fail(record) || is_settled(record, &self.ping, plan.schedule.confidence);
+            let has_enough = opened >= plan.connections_min || self.spent_us[index] > max_us / 4.0;
+            if is_settled && has_enough {
+                self.done[index] = true;
+            } else if self.spent_us[index] > max_us {
+                self.done[index] = true;
+                record.cap = Some(format!("{:.1} s", plan.max.as_secs_f64()));
+            } else if record.latencies.count() as u64 >= plan.max_samples || is_last {
+                self.done[index] = true;
+                record.cap = Some(format!("{} samples", record.latencies.count()));
+            }
+        }
+    }
+}
+
+fn new_record(query: &PreparedQuery) -> QueryRecord {
+    QueryRecord {
+        name: query.name.clone(),
+        location: query.location.clone(),
+        budgets: query.budgets.clone(),
+        writes: false,
+        explained: Vec::new(),
+        latencies: Latencies::default(),
+        rows: vec![None; query.sets.len()],
+        labels: query.sets.iter().map(|set| set.label.clone()).collect(),
+        result_hash: None,
+        failure: None,
+        cap: None,
+    }
+}
+
+/// What one execution costs about, in microseconds, from its mean under EXPLAIN.
+fn typical_us(record: &QueryRecord) -> f64 {
+    let total: f64 = record.explained.iter().map(|set| set.execution_us() + set.planning_us()).sum();
+    total / record.explained.len().max(1) as f64
+}
