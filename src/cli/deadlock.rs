@@ -45,8 +45,8 @@ pub(super) async fn run(
         chosen.step_timeout = Duration::try_from_secs_f64(seconds)
             .map_err(|error| Failure::Usage(format!("--step-timeout {seconds}: {error}")))?;
     }
-    let (report, kept) = execute(global, terminal, &project, &[Job::Deadlock(chosen)]).await?;
-    conclude(global, terminal, &report, &kept)
+    let finished = execute(global, terminal, &project, vec![Job::Deadlock(chosen)]).await?;
+    conclude(global, terminal, &finished)
 }
 
 /// What `plimsoll run` does for this scenario.

@@ -2,6 +2,7 @@
 //! turns its verdict into the exit code.
 
 use super::arguments::Global;
+use super::recording::{self, RecordOptions};
 use super::session::{Session, with_session};
 use super::{ExitCode, Failure, Terminal, environment};
 use crate::model::evidence::Evidence;
@@ -9,6 +10,7 @@ use crate::model::evidence::regression::KeptPlan;
 use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verdict};
 use crate::prepare::Context;
 use crate::project::Project;
+use crate::proxy::Destination;
 use crate::report::kept_run::KeptRun;
 use crate::scenarios::{deadlock, n_plus_one, regression, slow_queries};
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +22,12 @@ pub(super) enum Job {
     Regression(regression::Options),
     Deadlock(deadlock::Options),
     NPlusOne(n_plus_one::Options),
+    /// `n-plus-one` over what a command asks while it runs.
+    RecordedCommand {
+        words: Vec<String>,
+        record: RecordOptions,
+        options: n_plus_one::Options,
+    },
     /// A scenario the project has nothing for.
     Skip(Scenario, String),
 }
@@ -32,7 +40,7 @@ impl Job {
     pub(super) fn scenario(&self) -> Scenario {
         match self {
             Self::SlowQueries(_) => Scenario::SlowQueries,
-            Self::NPlusOne(_) => Scenario::NPlusOne,
+            Self::NPlusOne(_) | Self::RecordedCommand { .. } => Scenario::NPlusOne,
             Self::Deadlock(_) => Scenario::Deadlock,
             Self::Regression(_) => Scenario::Regression,
             Self::Skip(scenario, _) => *scenario,
@@ -65,6 +73,14 @@ impl GrowingReport<'_> {
     }
 }
 
+/// What an execution came to.
+pub(super) struct Finished {
+    pub(super) report: RunReport,
+    pub(super) kept: KeptRun,
+    /// A wrapped command's own code where it is not zero.
+    child_code: Option<ExitCode>,
+}
+
 /// Runs the jobs in order; returns the finished report and where it is kept.
 ///
 /// # Errors
@@ -74,13 +90,13 @@ pub(super) async fn execute(
     global: &Global,
     terminal: &Terminal,
     project: &Project,
-    jobs: &[Job],
-) -> Result<(RunReport, KeptRun), Failure> {
+    jobs: Vec<Job>,
+) -> Result<Finished, Failure> {
     let kept = KeptRun::create(&global.reports_folder(), &environment::run_id())?;
     let result =
         with_session(global, terminal, project, async |session| run_jobs(session, &kept, jobs).await).await;
     match result {
-        Ok(report) => Ok((report, kept)),
+        Ok((report, child_code)) => Ok(Finished { report, kept, child_code }),
         Err(failure) => {
             if kept.has_report() {
                 terminal.note(&format!("partial report: {}", kept.directory().join("run.json").display()));
@@ -92,7 +108,11 @@ pub(super) async fn execute(
     }
 }
 
-async fn run_jobs(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> Result<RunReport, Failure> {
+async fn run_jobs(
+    session: &Session<'_>,
+    kept: &KeptRun,
+    jobs: Vec<Job>,
+) -> Result<(RunReport, Option<ExitCode>), Failure> {
     let growing =
         GrowingReport { kept, report: Mutex::new(empty_report(session, kept)), terminal: session.terminal };
     let checkpoint = |entry: &ScenarioReport| growing.put(entry.clone());
@@ -107,16 +127,26 @@ async fn run_jobs(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> Result
     if jobs.iter().any(Job::executes_queries) {
         context.check_queries(&session.project.queries).await?;
     }
+    let mut child_code = None;
     for job in jobs {
         session.terminal.note(&format!("{} …", job.scenario().name()));
-        let entry = run_job(&context, job).await?;
+        let entry = match job {
+            Job::RecordedCommand { words, record, options } => {
+                let recorded = recording::record(session, &record, &words, Destination::default()).await?;
+                child_code = child_code.or(recorded.child_code);
+                let recorded = vec![(words.join(" "), recorded.trace, recorded.database)];
+                let options = n_plus_one::Options { recorded, ..options };
+                run_job(&context, &Job::NPlusOne(options)).await?
+            }
+            job => run_job(&context, &job).await?,
+        };
         write_plans(kept, &entry)?;
         growing.put(entry);
     }
     let mut report = growing.snapshot();
     report.complete = true;
     kept.write(&report)?;
-    Ok(report)
+    Ok((report, child_code))
 }
 
 async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Failure> {
@@ -126,6 +156,7 @@ async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Fai
         Job::NPlusOne(options) => Box::pin(n_plus_one::run(context, options)).await?,
         Job::Regression(options) => Box::pin(regression::run(context, options)).await?,
         Job::Skip(scenario, reason) => skipped(*scenario, reason),
+        Job::RecordedCommand { .. } => skipped(Scenario::NPlusOne, "the command was not recorded"),
     })
 }
 
@@ -194,12 +225,11 @@ fn empty_report(session: &Session<'_>, kept: &KeptRun) -> RunReport {
 pub(super) fn conclude(
     global: &Global,
     terminal: &Terminal,
-    report: &RunReport,
-    kept: &KeptRun,
+    finished: &Finished,
 ) -> Result<ExitCode, Failure> {
-    super::output::write_report(global, terminal, report)?;
-    terminal.note(&format!("report: {}", kept.directory().join("run.json").display()));
-    Ok(exit_code(&report.verdict(), global.strict))
+    super::output::write_report(global, terminal, &finished.report)?;
+    terminal.note(&format!("report: {}", finished.kept.directory().join("run.json").display()));
+    Ok(finished.child_code.unwrap_or_else(|| exit_code(&finished.report.verdict(), global.strict)))
 }
 
 /// The exit code of a verdict.

@@ -14,6 +14,8 @@ mod interrupt;
 mod migrate;
 mod n_plus_one;
 mod output;
+mod proxy;
+mod recording;
 mod regression;
 mod report;
 mod run;
@@ -21,6 +23,7 @@ mod seed;
 mod session;
 mod slow_queries;
 mod terminal;
+mod trace;
 
 pub use arguments::{Arguments, Global};
 pub use exit_code::ExitCode;
@@ -47,6 +50,13 @@ pub(crate) enum Command {
     Deadlock(deadlock::Options),
     /// Does the application ask per row what it could ask once?
     NPlusOne(n_plus_one::Options),
+    /// Record what a command asks, into a trace file
+    Trace(trace::Options),
+    /// Record beside a service until Ctrl-C
+    Proxy(proxy::Options),
+    /// The demo shop's application, for the demo to wrap
+    #[command(hide = true)]
+    DemoApplication(demo::ApplicationOptions),
     /// Apply the project's migrations
     Migrate(migrate::Options),
     /// Fill the tables from the declared distributions
@@ -106,6 +116,9 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::Regression(options) => regression::run(global, terminal, options).await,
         Command::Deadlock(options) => deadlock::run(global, terminal, options).await,
         Command::NPlusOne(options) => n_plus_one::run(global, terminal, options).await,
+        Command::Trace(options) => trace::run(global, terminal, options).await,
+        Command::Proxy(options) => proxy::run(global, terminal, options).await,
+        Command::DemoApplication(options) => demo::application(global, options).await,
         Command::Migrate(options) => migrate::run(global, terminal, options).await,
         Command::Seed(options) => seed::run(global, terminal, options).await,
         Command::Report(options) => report::run(global, terminal, options),

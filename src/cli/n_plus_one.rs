@@ -1,18 +1,22 @@
-//! `plimsoll n-plus-one`: loops in recorded statements.
+//! `plimsoll n-plus-one`: loops in what a command asks, or in recorded traces.
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::session::load_project;
+use super::recording::RecordOptions;
+use super::session::{load_project, load_project_or_default};
 use super::{ExitCode, Failure, Terminal};
 use crate::project::Project;
 use crate::scenarios::n_plus_one as scenario;
 use std::path::PathBuf;
 
-/// `plimsoll n-plus-one`.
+/// `plimsoll n-plus-one [-- CMD]`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Judge this trace (repeatable)
-    #[arg(long = "trace", value_name = "FILE")]
+    /// The application's own test command, such as `pytest -q`
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+    /// Judge this trace instead (repeatable)
+    #[arg(long = "trace", value_name = "FILE", conflicts_with = "command")]
     traces: Vec<PathBuf>,
     /// Children of one parent execution that make a finding
     #[arg(long, value_name = "N")]
@@ -20,6 +24,11 @@ pub(crate) struct Options {
     /// Known findings with reasons: only new ones fail
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Do not try the batched form of loops on the database
+    #[arg(long)]
+    without_batching: bool,
+    #[command(flatten)]
+    record: RecordOptions,
 }
 
 pub(super) async fn run(
@@ -27,18 +36,28 @@ pub(super) async fn run(
     terminal: &Terminal,
     options: &Options,
 ) -> Result<ExitCode, Failure> {
-    let project = load_project(global)?;
-    if options.traces.is_empty() {
-        default_job(&project).map_err(Failure::Usage)?;
-    }
-    let job = Job::NPlusOne(scenario::Options {
+    let has_source = !options.command.is_empty() || !options.traces.is_empty();
+    let project = if has_source { load_project_or_default(global)? } else { load_project(global)? };
+    let chosen = scenario::Options {
         traces: options.traces.clone(),
         threshold: options.threshold,
         baseline: options.baseline.clone(),
+        without_batching: options.without_batching,
         ..scenario::Options::default()
-    });
-    let (report, kept) = execute(global, terminal, &project, &[job]).await?;
-    conclude(global, terminal, &report, &kept)
+    };
+    let job = if !options.command.is_empty() {
+        Job::RecordedCommand {
+            words: options.command.clone(),
+            record: options.record.clone(),
+            options: chosen,
+        }
+    } else if options.traces.is_empty() {
+        default_job(&project).map_err(Failure::Usage)?
+    } else {
+        Job::NPlusOne(chosen)
+    };
+    let finished = execute(global, terminal, &project, vec![job]).await?;
+    conclude(global, terminal, &finished)
 }
 
 /// What `plimsoll run` does for this scenario.
@@ -47,8 +66,15 @@ pub(super) async fn run(
 /// The reason to skip it.
 pub(super) fn default_job(project: &Project) -> Result<Job, String> {
     let settings = &project.settings.n_plus_one;
+    if let Some(words) = &settings.command {
+        return Ok(Job::RecordedCommand {
+            words: words.clone(),
+            record: RecordOptions::default(),
+            options: scenario::Options::default(),
+        });
+    }
     if settings.traces.is_empty() {
-        return Err("the project names no traces under [n-plus-one]".into());
+        return Err("the project names no command and no traces under [n-plus-one]".into());
     }
     Ok(Job::NPlusOne(scenario::Options::default()))
 }

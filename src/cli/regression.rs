@@ -46,8 +46,8 @@ pub(super) async fn run(
         without_times: options.without_times,
         ..scenario_options(global)
     });
-    let (report, kept) = execute(global, terminal, &project, &[job]).await?;
-    conclude(global, terminal, &report, &kept)
+    let finished = execute(global, terminal, &project, vec![job]).await?;
+    conclude(global, terminal, &finished)
 }
 
 /// What `plimsoll run` does for this scenario.

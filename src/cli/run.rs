@@ -30,8 +30,8 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let project = load_project(global)?;
     let jobs = jobs(global, &project, &options.scenarios);
-    let (report, kept) = execute(global, terminal, &project, &jobs).await?;
-    conclude(global, terminal, &report, &kept)
+    let finished = execute(global, terminal, &project, jobs).await?;
+    conclude(global, terminal, &finished)
 }
 
 /// One job a scenario; those the project has nothing for are skipped with the reason.

@@ -1,12 +1,13 @@
 //! A project and its target, opened together and closed whatever happens in between.
 
 use super::arguments::Global;
-use super::interrupt::unless_interrupted;
+use super::interrupt::Interrupts;
 use super::{Failure, Terminal};
 use crate::model::Progress;
 use crate::postgres::{Target, ThrowawayOptions};
 use crate::prepare::{Databases, snapshot_content};
 use crate::project::Project;
+use crate::project::settings::Settings;
 use crate::project::transaction::SpecFile;
 use crate::scenarios::deadlock;
 
@@ -17,6 +18,7 @@ pub(super) struct Session<'a> {
     pub(super) target: &'a Target,
     pub(super) databases: &'a Databases<'a>,
     pub(super) seed: u64,
+    pub(super) interrupts: &'a Interrupts,
 }
 
 /// The seed where none is asked for: the same run, the same answer.
@@ -37,6 +39,26 @@ pub(super) fn load_project(global: &Global) -> Result<Project, Failure> {
     }
 }
 
+/// The project where there is one, else an empty one with the defaults: for
+/// commands that need nothing of it.
+pub(super) fn load_project_or_default(global: &Global) -> Result<Project, Failure> {
+    if global.project.join("plimsoll.toml").exists() {
+        return load_project(global);
+    }
+    let root = global.project.clone();
+    let name =
+        root.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    Ok(Project {
+        name: name.unwrap_or_else(|| "no project".into()),
+        root,
+        settings: Settings::default(),
+        migrations: Vec::new(),
+        distributions: None,
+        queries: Vec::new(),
+        transactions: Vec::new(),
+    })
+}
+
 pub(super) fn volumes(global: &Global, project: &Project) -> Vec<String> {
     if global.volume.is_empty() {
         project.settings.volumes.first().map(|v| v.name.clone()).into_iter().collect()
@@ -54,12 +76,20 @@ pub(super) async fn with_session<T>(
     work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let url = global.url.as_ref().or(project.settings.database.url.as_ref());
-    let target = unless_interrupted(open(global, terminal, project, url.map(String::as_str))).await?;
+    let interrupts = Interrupts::default();
+    let target = interrupts.stop(open(global, terminal, project, url.map(String::as_str))).await?;
     let result = {
         let databases = Databases::new(project, &target, terminal);
         let seed = global.seed.unwrap_or(DEFAULT_SEED);
-        let session = Session { terminal, project, target: &target, databases: &databases, seed };
-        unless_interrupted(work(&session)).await
+        let session = Session {
+            terminal,
+            project,
+            target: &target,
+            databases: &databases,
+            seed,
+            interrupts: &interrupts,
+        };
+        interrupts.stop(work(&session)).await
     };
     terminal.finish_progress();
     let closed = target.close().await;

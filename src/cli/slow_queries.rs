@@ -35,8 +35,8 @@ pub(super) async fn run(
         hash_results: options.hash_results,
         ..scenario_options(global, &project)
     });
-    let (report, kept) = execute(global, terminal, &project, &[job]).await?;
-    conclude(global, terminal, &report, &kept)
+    let finished = execute(global, terminal, &project, vec![job]).await?;
+    conclude(global, terminal, &finished)
 }
 
 /// The kept run that a reference names, where it ran this scenario.

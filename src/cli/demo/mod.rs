@@ -1,15 +1,14 @@
 //! `plimsoll demo`: the four scenarios on an embedded shop database. Passes
 //! when it finds the three things that the shop hides on purpose.
 
+mod application;
 mod files;
 mod hidden;
 
 use super::arguments::Global;
-use super::execution::{Job, execute};
+use super::execution::execute;
 use super::session::load_project;
 use super::{ExitCode, Failure, Terminal, output, run};
-use crate::model::Scenario;
-use crate::scenarios::n_plus_one;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,19 @@ pub(crate) struct Options {
     /// Leave the shop project and its reports in DIR
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+}
+
+/// `plimsoll demo-application`: hidden.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplicationOptions {}
+
+/// What the demo project wraps as its application.
+pub(super) async fn application(global: &Global, _options: &ApplicationOptions) -> Result<ExitCode, Failure> {
+    let Some(url) = &global.url else {
+        return Err(Failure::Usage("the application needs DATABASE_URL".into()));
+    };
+    application::list_orders(url).await.map_err(|error| Failure::Environment(error.into()))?;
+    Ok(ExitCode::Pass)
 }
 
 pub(super) async fn run(
@@ -35,15 +47,13 @@ pub(super) async fn run(
     // The demo is about its own shop on its own server, whatever the environment names.
     let global = Global { project: folder.clone(), url: None, reports: None, ..global.clone() };
     let project = load_project(&global)?;
-    let mut jobs = run::jobs(&global, &project, &[]);
-    jobs.retain(|job| job.scenario() != Scenario::NPlusOne);
-    jobs.push(Job::NPlusOne(n_plus_one::Options { list_orders: true, ..n_plus_one::Options::default() }));
-    let (report, kept) = execute(&global, terminal, &project, &jobs).await?;
-    output::write_report(&global, terminal, &report)?;
-    let found = hidden::look_for(&report);
+    let jobs = run::jobs(&global, &project, &[]);
+    let finished = execute(&global, terminal, &project, jobs).await?;
+    output::write_report(&global, terminal, &finished.report)?;
+    let found = hidden::look_for(&finished.report);
     terminal.result(hidden::summary(&found).as_bytes())?;
     if options.keep.is_some() {
-        terminal.note(&format!("report: {}", kept.directory().join("run.json").display()));
+        terminal.note(&format!("report: {}", finished.kept.directory().join("run.json").display()));
         terminal.note(&format!(
             "next: plimsoll run -C {}   (exits 1: a real project would have to fix these)",
             folder.display()

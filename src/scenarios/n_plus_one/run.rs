@@ -28,8 +28,8 @@ const PROOFS_MAX: usize = 20;
 pub struct Options {
     /// Trace files to judge; with none, those of the project.
     pub traces: Vec<PathBuf>,
-    /// Traces already recorded, each with what it is called: of the wrapped command.
-    pub recorded: Vec<(String, Trace)>,
+    /// Traces already recorded: what each is called, and the database it was recorded on.
+    pub recorded: Vec<(String, Trace, String)>,
     /// Also executes the demo's listings against the database, under recording.
     pub list_orders: bool,
     /// Children of one parent that make a loop; none: the project's setting.
@@ -120,7 +120,7 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<R
     let mut traces: Vec<Recording> = options
         .recorded
         .iter()
-        .map(|(name, trace)| Recording {
+        .map(|(name, trace, database)| Recording {
             name: name.clone(),
             trace: trace.clone(),
             database: database.clone(),

@@ -1,0 +1,49 @@
+//! `plimsoll proxy --listen ADDRESS`: recording beside a service until Ctrl-C.
+
+use super::arguments::Global;
+use super::interrupt::Interrupts;
+use super::recording::RecordOptions;
+use super::{ExitCode, Failure, Terminal};
+use crate::proxy::{Destination, Recorder};
+use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `plimsoll proxy`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:6432", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// The trace file
+    #[arg(long, default_value = "plimsoll.trace", value_name = "FILE")]
+    to: PathBuf,
+    #[command(flatten)]
+    record: RecordOptions,
+}
+
+pub(super) async fn run(
+    global: &Global,
+    terminal: &Terminal,
+    options: &Options,
+) -> Result<ExitCode, Failure> {
+    let Some(url) = &global.url else {
+        return Err(Failure::Usage("the proxy needs a server: give --url or DATABASE_URL".into()));
+    };
+    let mut proxy_options = options.record.proxy_options(url, "proxy", Destination::File(options.to.clone()));
+    proxy_options.listen = options.listen;
+    let recorder = Recorder::start(&proxy_options).context("starting the proxy")?;
+    terminal.note(&format!("listening on {}; Ctrl-C ends the recording", recorder.address()));
+    // Ctrl-C is how it is meant to end.
+    match Interrupts::default().stop(std::future::pending::<Result<(), Failure>>()).await {
+        Ok(()) | Err(Failure::Interrupted) => {}
+        Err(failure) => return Err(failure),
+    }
+    let stopped = tokio::task::spawn_blocking(move || recorder.stop()).await;
+    let recording = stopped.context("stopping the proxy")?.context("stopping the proxy")?;
+    if let Some(failure) = &recording.failure {
+        return Err(Failure::Environment(anyhow::anyhow!("the trace file is not whole: {failure}")));
+    }
+    terminal.note(&format!("trace: {}", options.to.display()));
+    Ok(ExitCode::Pass)
+}

@@ -1,0 +1,181 @@
+//! A wrapped command, recorded by the proxy between it and the database.
+
+use super::session::Session;
+use super::{ExitCode, Failure};
+use crate::proxy::{self, ChildCommand, ClientTls, Destination, FaultPlan, Recording};
+use crate::trace::Trace;
+use anyhow::Context as _;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a command or a service is recorded.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct RecordOptions {
+    /// Further variables that hold the database's URL (repeatable)
+    #[arg(long = "env", value_name = "NAME")]
+    url_variables: Vec<String>,
+    /// A file of NAME=VALUE lines for the command; URLs of the database are rewritten
+    #[arg(long = "env-file", value_name = "FILE")]
+    environment_files: Vec<PathBuf>,
+    /// Keep parameter values as text, not only their hashes
+    #[arg(long)]
+    keep_values: bool,
+    /// Add a round-trip time, such as 1ms
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    delay: Option<Duration>,
+    /// Fail a statement: SQLSTATE:[n:]text, such as `40P01:2:update stock`
+    #[arg(long, value_name = "FAULT")]
+    inject: Option<FaultPlan>,
+    /// Offer TLS to the command, with this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+/// `500us`, `1ms`, `0.5s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time such as 500us, 1ms or 0.5s");
+    let unit_start = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+    let number: f64 = text[..unit_start].parse().map_err(|_| wrong())?;
+    let seconds = match &text[unit_start..] {
+        "us" | "µs" => number / 1e6,
+        "ms" => number / 1e3,
+        "s" => number,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+impl RecordOptions {
+    /// The proxy's options for a server and a destination.
+    pub(super) fn proxy_options(
+        &self,
+        upstream: &str,
+        source: &str,
+        destination: Destination,
+    ) -> proxy::Options {
+        let client_tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                ClientTls::Given { certificate: certificate.clone(), key: key.clone() }
+            }
+            _ => ClientTls::default(),
+        };
+        proxy::Options {
+            client_tls,
+            keeps_values: self.keep_values,
+            source: source.to_owned(),
+            destination,
+            delay: self.delay,
+            fault: self.inject.clone(),
+            ..proxy::Options::new(upstream, rand::random())
+        }
+    }
+
+    fn command(&self, words: &[String]) -> Result<ChildCommand, Failure> {
+        let mut variables = Vec::new();
+        for path in &self.environment_files {
+            let read =
+                proxy::environment::read_file(path).map_err(|error| Failure::Usage(error.to_string()))?;
+            variables.extend(read);
+        }
+        Ok(ChildCommand {
+            words: program_and_arguments(words)?,
+            parent_environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            url_variables: self.url_variables.clone(),
+            variables,
+        })
+    }
+}
+
+/// `plimsoll` as a first word is this very program, wherever it is installed:
+/// so the demo project runs without an installation.
+fn program_and_arguments(words: &[String]) -> Result<Vec<OsString>, Failure> {
+    let mut words: Vec<OsString> = words.iter().map(OsString::from).collect();
+    if let Some(program) = words.first_mut().filter(|word| *word == "plimsoll") {
+        *program = std::env::current_exe()?.into();
+    }
+    Ok(words)
+}
+
+/// What a recorded command came to.
+pub(super) struct Recorded {
+    pub(super) trace: Trace,
+    /// The database it ran on.
+    pub(super) database: String,
+    /// The command's own code where it is not zero: it wins over the verdict's.
+    pub(super) child_code: Option<ExitCode>,
+}
+
+/// Runs a command under recording. On a throwaway server it gets a database of
+/// its own with all migrations and the first volume.
+///
+/// # Errors
+/// The database cannot be made ready, or the proxy or the command not be started.
+pub(super) async fn record(
+    session: &Session<'_>,
+    options: &RecordOptions,
+    words: &[String],
+    destination: Destination,
+) -> Result<Recorded, Failure> {
+    let database = if session.target.is_ours() {
+        let volume = session.project.settings.volumes.first().map_or("small", |v| v.name.as_str());
+        let template = session.databases.at_head(volume).await?;
+        session.target.clone_database(&template, "application").await?
+    } else {
+        session.target.database().to_owned()
+    };
+    let upstream = session.target.url_for(&database);
+    let proxy_options = options.proxy_options(&upstream, &words.join(" "), destination);
+    let command = options.command(words)?;
+    session.terminal.finish_progress();
+    session.terminal.note(&format!("recording: {}", words.join(" ")));
+    let child = session.interrupts.leave_to_command(proxy::run_child(&proxy_options, &command)).await;
+    let (outcome, recording) = child.context("recording the command")?;
+    say_what_happened(session, options, &recording);
+    let child_code =
+        (outcome.code != 0).then(|| ExitCode::Child(u8::try_from(outcome.code).unwrap_or(u8::MAX)));
+    if outcome.code != 0 {
+        session.terminal.error(&format!("the command ended with {}; that code is passed on", outcome.code));
+    }
+    Ok(Recorded { trace: recording.trace, database, child_code })
+}
+
+fn say_what_happened(session: &Session<'_>, options: &RecordOptions, recording: &Recording) {
+    if recording.refused > 0 {
+        session.terminal.note(&format!("{} connections could not be made to the server", recording.refused));
+    }
+    if recording.cut > 0 {
+        session
+            .terminal
+            .note(&format!("{} connections were still open when the command ended", recording.cut));
+    }
+    if options.inject.is_some() {
+        let text =
+            format!("{} statements matched the fault, {} failed", recording.fault_matches, recording.faults);
+        session.terminal.error(&text);
+    }
+    if let Some(failure) = &recording.failure {
+        session.terminal.error(&format!("the trace file is not whole: {failure}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+    use std::time::Duration;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("500us"), Ok(Duration::from_micros(500)));
+        assert_eq!(duration("1.5ms"), Ok(Duration::from_micros(1500)));
+        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
+        for wrong in ["1", "ms", "-1ms", "1 hour", "1e999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

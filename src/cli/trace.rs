@@ -1,0 +1,38 @@
+//! `plimsoll trace -- CMD`: a command recorded into a trace file.
+
+use super::arguments::Global;
+use super::recording::{RecordOptions, record};
+use super::session::{load_project_or_default, with_session};
+use super::{ExitCode, Failure, Terminal};
+use crate::proxy::Destination;
+use std::path::PathBuf;
+
+/// `plimsoll trace -- CMD`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The command to record
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+    /// The trace file
+    #[arg(long, default_value = "plimsoll.trace", value_name = "FILE")]
+    to: PathBuf,
+    #[command(flatten)]
+    record: RecordOptions,
+}
+
+pub(super) async fn run(
+    global: &Global,
+    terminal: &Terminal,
+    options: &Options,
+) -> Result<ExitCode, Failure> {
+    let project = load_project_or_default(global)?;
+    let recorded = with_session(global, terminal, &project, async |session| {
+        record(session, &options.record, &options.command, Destination::File(options.to.clone())).await
+    })
+    .await?;
+    if recorded.trace.connections == 0 {
+        terminal.error("the command never connected through the recorder: it may use an address of its own");
+    }
+    terminal.note(&format!("trace: {}   next: plimsoll n-plus-one --trace {0}", options.to.display()));
+    Ok(recorded.child_code.unwrap_or(ExitCode::Pass))
+}
