@@ -38,7 +38,7 @@ impl Unit {
     }
 }
 
-/// The name of a metric, stable and snake_case, without its unit: `p95`,
+/// The name of a metric, stable and in snake case, without its unit: `p95`,
 /// `buffers`, `detection_time`, `queries_per_parent`.
 pub type Metric = &'static str;
 

@@ -82,10 +82,10 @@ impl KeptRun {
     /// folder where that leaves it empty.
     pub fn discard(self) {
         // Both refuse to remove what is not empty, which is what is wanted.
-        if fs::remove_dir(&self.directory).is_ok() {
-            if let Some(reports) = self.directory.parent() {
-                let _ = fs::remove_dir(reports);
-            }
+        if fs::remove_dir(&self.directory).is_ok()
+            && let Some(reports) = self.directory.parent()
+        {
+            let _ = fs::remove_dir(reports);
         }
     }
 

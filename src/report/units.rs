@@ -49,7 +49,7 @@ pub fn significant(value: f64) -> String {
         x if !x.is_finite() => "-".into(),
         x if x >= 100.0 => grouped(value.round()),
         x if x >= 10.0 => format!("{value:.1}"),
-        x if x == 0.0 => "0".into(),
+        0.0 => "0".into(),
         _ => format!("{value:.2}"),
     }
 }

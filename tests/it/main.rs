@@ -20,3 +20,4 @@ mod seed;
 mod server;
 mod slow_queries;
 mod support;
+mod tidy;

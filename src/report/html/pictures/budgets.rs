@@ -132,7 +132,7 @@ fn broken_plans(volume: &VolumeEvidence) -> Vec<String> {
                 escape(&query.query),
                 escape(&volume.volume),
                 escape(&with),
-                escape(&plan)
+                escape(plan)
             ))
         })
         .collect()
