@@ -117,3 +117,100 @@ impl<'a> Encoder<'a> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{encode_rows, generate};
+    use crate::postgres::{Catalog, CatalogColumn, CatalogTable, ColumnType, RelationKind};
+    use crate::project::distributions::parse;
+    use crate::seed::plan::{TablePlan, plan};
+    use crate::seed::scale::Scale;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// A table of text and bigint columns as its declaration names them.
+    fn planned(toml: &str) -> Vec<TablePlan> {
+        let distributions = parse(Path::new("d.toml"), toml).expect("a valid file");
+        let table = |declared: &crate::project::distributions::TableDistribution| CatalogTable {
+            schema: "public".into(),
+            name: declared.table.clone(),
+            is_visible: true,
+            kind: RelationKind::Table,
+            columns: declared
+                .columns
+                .iter()
+                .map(|column| CatalogColumn {
+                    name: column.column.clone(),
+                    type_name: "t".into(),
+                    column_type: if column.column.starts_with('t') {
+                        ColumnType::Text(None)
+                    } else {
+                        ColumnType::Int8
+                    },
+                    not_null: false,
+                    has_default: false,
+                    is_generated: false,
+                    sequence: None,
+                })
+                .collect(),
+            unique_keys: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            secondary_indexes: Vec::new(),
+            has_triggers: false,
+        };
+        let catalog = Catalog { tables: distributions.tables.iter().map(table).collect() };
+        plan(&catalog, &distributions, &Scale::new(3.0, [1.0])).expect("no problems").tables
+    }
+
+    const PARENTS: &str = "[p]\nrows = 900\nid = { sequence = 1 }\nname_t = { range = [1, 9] }\n";
+    const CHILDREN: &str = "[c]\nrows = { per = \"p.id\", min = 0, max = 7, mean = 3 }\n\
+        p = { references = \"p.id\" }\nn = { ordinal = 1 }\n\
+        other = { references = \"p.id\", skew = \"zipf\", s = 1.1, nulls = 0.2 }\n\
+        text = { template = \"{p}/{n} {word} {hex:20}\" }\ntwo = { text = { min = 0, max = 40 } }\n\
+        key = { range = [1, 1000000], unique = true }\n";
+
+    #[test]
+    fn a_thread_makes_the_same_bytes_as_one_row_at_a_time() {
+        for table in planned(&format!("{PARENTS}{CHILDREN}")) {
+            let whole = encode_rows(&table, 0..table.rows);
+            let (mut made, mut rows) = (Vec::new(), 0);
+            let mut chunks = generate(Arc::new(table.clone()));
+            while let Some(chunk) = chunks.blocking_recv() {
+                made.extend_from_slice(&chunk.bytes);
+                rows += chunk.rows;
+            }
+            assert_eq!(rows, table.rows);
+            assert!(whole == made, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn other_columns_and_tables_do_not_move_a_column() {
+        let alone = planned("[p]\nrows = 900\nname_t = { range = [1, 9] }\n");
+        let together = planned(&format!("{PARENTS}{CHILDREN}"));
+        let values = |table: &TablePlan| {
+            let column = table.columns.iter().find(|column| column.name == "name_t").expect("the column");
+            let mut scratch = String::new();
+            let mut values = Vec::new();
+            table.for_each_row(0..table.rows, |id| {
+                column.generator.value(id, &mut scratch).write_binary(&column.column_type, &mut values);
+            });
+            values
+        };
+        assert!(values(&alone[0]) == values(&together[0]));
+    }
+
+    #[test]
+    fn nobody_listening_ends_the_thread() {
+        let table = planned("[p]\nrows = 1000000000\nid = { sequence = 1 }\n").remove(0);
+        let table = Arc::new(table);
+        let mut chunks = generate(Arc::clone(&table));
+        assert!(chunks.blocking_recv().is_some());
+        drop(chunks);
+        // The thread lets go of the table when it ends; it cannot reach the last row first.
+        while Arc::strong_count(&table) > 1 {
+            std::thread::yield_now();
+        }
+    }
+}

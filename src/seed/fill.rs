@@ -103,7 +103,9 @@ pub async fn fill_with(
     let session = target.connect_to(database).await?;
     check(&session, plan).await?;
     let skips_triggers = session.batch_execute("SET session_replication_role = replica").await.is_ok();
-    session.batch_execute("RESET session_replication_role").await?;
+    if skips_triggers {
+        session.batch_execute("RESET session_replication_role").await?;
+    }
     let mut fill = Fill {
         target,
         database,

@@ -1,8 +1,8 @@
 //! Seeding on a real server: prefixes, keys, rules, and what was obtained.
 
 use crate::support::{self, TestDatabase};
-use plimsoll::model::Quiet;
-use plimsoll::postgres::read_catalog;
+use plimsoll::model::{Progress, Quiet};
+use plimsoll::postgres::{Target, read_catalog};
 use plimsoll::prepare::Databases;
 use plimsoll::project::{Project, distributions};
 use plimsoll::seed::{self, Scale, SeedOutcome};
@@ -455,4 +455,85 @@ id = { sequence = 1 }
     assert_eq!(number(&database, "SELECT count(*) FROM children WHERE doubled = id * 2").await, 300);
     let order: Vec<&str> = outcome.tables.iter().map(|table| table.table.as_str()).collect();
     assert_eq!(order, ["parents", "children"]);
+}
+
+/// Tells when the first rows were sent.
+#[derive(Default)]
+struct FirstRows(tokio::sync::Notify);
+
+impl Progress for FirstRows {
+    fn phase(&self, _name: &str, _total: Option<u64>) {}
+    fn advance_to(&self, _done: u64) {
+        self.0.notify_one();
+    }
+    fn say(&self, _line: &str) {}
+}
+
+#[tokio::test]
+async fn an_interrupted_seeding_leaves_nothing_behind() {
+    let database = support::database("seed_interrupted").await;
+    database.execute(SCHEMA).await;
+    let plan = plan(&database, DISTRIBUTIONS, &Scale::new(100.0, [])).await.expect("no problems");
+    let progress = FirstRows::default();
+    tokio::select! {
+        outcome = seed::fill(database.target, &database.name, &plan, &progress) => panic!("it was too fast: {outcome:?}"),
+        () = progress.0.notified() => {}
+    }
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+                  AND backend_type = 'client backend'";
+    while number(&database, others).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    for table in ["users", "inventory", "orders", "order_items"] {
+        assert_eq!(number(&database, &format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn partitions_fixed_tables_and_a_role_without_privileges() {
+    let schema = "
+        CREATE TABLE countries (code char(2) PRIMARY KEY);
+        CREATE TABLE events (id bigint, country char(2) NOT NULL REFERENCES countries, day date, PRIMARY KEY (id, day))
+            PARTITION BY RANGE (day);
+        CREATE TABLE events_early PARTITION OF events FOR VALUES FROM (MINVALUE) TO ('2025-01-01');
+        CREATE TABLE events_late PARTITION OF events FOR VALUES FROM ('2025-01-01') TO (MAXVALUE);
+        CREATE INDEX ON events (country);";
+    let toml = r#"[events]
+rows = 400
+id = { sequence = 1 }
+country = { references = "countries.code" }
+day = { spread = ["2024-01-01", "2026-01-01"] }
+[countries]
+rows = 3
+fixed = true
+code = { one_of = ["DE", "FR", "GB"], unique = true }
+"#;
+    let database = support::database("seed_plain_role").await;
+    let role = format!("{}_role", database.name);
+    database.execute(schema).await;
+    database
+        .execute(&format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'x'; ALTER TABLE countries OWNER TO {role}; ALTER TABLE events OWNER TO {role}; \
+             ALTER TABLE events_early OWNER TO {role}; ALTER TABLE events_late OWNER TO {role}; \
+             COMMENT ON DATABASE {} IS 'plimsoll: disposable'",
+            database.name
+        ))
+        .await;
+    let plan = plan(&database, toml, &Scale::new(5.0, [1.0])).await.expect("no problems");
+    let address = database.target.url_for(&database.name);
+    let (_, place) = address.rsplit_once('@').expect("a URL with a password");
+    let target = Target::at_url(&format!("postgres://{role}:x@{place}"))
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let outcome =
+        seed::fill(&target, &database.name, &plan, &Quiet).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(!outcome.skipped_triggers);
+    let order: Vec<(&str, u64)> =
+        outcome.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
+    assert_eq!(order, [("countries", 3), ("events", 2000)]);
+    assert_eq!(
+        number(&database, "SELECT count(*) FROM events_late WHERE day >= '2025-01-01'").await,
+        number(&database, "SELECT count(*) FROM events WHERE day >= '2025-01-01'").await
+    );
+    assert_eq!(number(&database, "SELECT count(DISTINCT country) FROM events").await, 3);
 }
