@@ -4,6 +4,7 @@
 use super::arguments::Global;
 use super::session::{Session, load_project, with_session};
 use super::{ExitCode, Failure, Terminal};
+use crate::model::Progress as _;
 use crate::project::Project;
 
 /// `plimsoll migrate`.
@@ -30,11 +31,14 @@ async fn migrate(session: &Session<'_>, options: &Options) -> Result<ExitCode, F
     } else {
         session.target.database().to_owned()
     };
-    session.databases.migrate(&database, options.to.as_deref()).await?;
+    let recorded = session.databases.migrate_and_record(&database, options.to.as_deref()).await?;
     session.terminal.finish_progress();
     let version = options.to.as_deref().or(session.project.migrations.last().map(|m| m.version.as_str()));
     let place = if session.target.is_ours() { "a throwaway database (now gone)" } else { database.as_str() };
     session.terminal.result(format!("{place} is at version {}\n", version.unwrap_or("head")).as_bytes())?;
+    for path in recorded {
+        session.terminal.say(&format!("its schema is in {}", path.display()));
+    }
     Ok(ExitCode::Pass)
 }
 
