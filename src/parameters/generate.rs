@@ -2,7 +2,8 @@
 
 use super::Drawn;
 use super::random::Random;
-use crate::project::query::{Literal, ParameterSource, instant_us};
+use crate::project::distributions::instant_us;
+use crate::project::query::{Literal, ParameterSource};
 
 /// Length of a date without a time of day: `2024-01-31`.
 const DATE_LENGTH: usize = 10;
@@ -57,7 +58,7 @@ fn one_of(values: &[(Literal, f64)], random: &mut Random) -> Literal {
 /// A day where both ends are days, else an instant in UTC.
 fn date(from: &str, to: &str, random: &mut Random) -> Literal {
     let (from_us, to_us) = (instant_us(from)?, instant_us(to)?);
-    let are_days = from.trim().len() == DATE_LENGTH && to.trim().len() == DATE_LENGTH;
+    let are_days = from.len() == DATE_LENGTH && to.len() == DATE_LENGTH;
     let instant = if are_days {
         from_us + DAY_US * random.between(0, ((to_us - from_us) / DAY_US - 1).max(0))
     } else {

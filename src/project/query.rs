@@ -6,7 +6,6 @@ mod source;
 pub(in crate::project) use parse::unterminated;
 pub use parse::{ParsedQuery, Surroundings, parse};
 pub use source::SourceError;
-pub(crate) use source::instant_us;
 
 use super::budget::Budget;
 use std::path::PathBuf;

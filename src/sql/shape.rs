@@ -8,8 +8,12 @@
 //! Identifiers in quotes stay as they are: unlike case, quoting can carry meaning. Only
 //! the names of savepoints and cursors, which drivers make up, are folded (`shape/names.rs`).
 
+mod list;
 mod names;
+mod types;
 
+use self::list::{LISTS_MAX, List, ListKind};
+use self::types::skip_type;
 use super::keyword;
 use super::lexer::{Lexer, Token, TokenKind};
 use std::ops::Range;
@@ -34,9 +38,6 @@ pub struct Placeholder {
     /// Where its `?` stands in the shape, in bytes.
     position: usize,
 }
-
-/// Lists inside lists are collapsed down to this depth; deeper ones stay as they are.
-const LISTS_MAX: usize = 8;
 
 /// Normalises a statement, or several separated by semicolons.
 #[must_use]
@@ -102,33 +103,6 @@ enum Previous {
     Sign,
     /// `:` or `;` or a stray character.
     Other,
-}
-
-/// A list whose equal neighbours are collapsed.
-#[derive(Debug, Clone, Copy, Default)]
-struct List {
-    /// Parentheses and brackets open around its items.
-    depth: usize,
-    /// Where the first item begins.
-    first: usize,
-    /// Where the last complete item that was kept begins; the same as `item` while there is none.
-    kept: usize,
-    /// Where the current item begins.
-    item: usize,
-    kind: ListKind,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum ListKind {
-    /// `in (…)`.
-    #[default]
-    In,
-    /// The rows behind `values`.
-    Rows,
-    /// `array[…]`, or a bracket nested in one: where it began, blank included, and behind what.
-    Array(usize, Previous),
-    /// `in (select …)`: not a list of values.
-    Subquery,
 }
 
 struct Shaper {
@@ -503,158 +477,12 @@ impl Shaper {
         self.write_tight(bytes, now);
     }
 
-    fn open_list(&mut self, kind: ListKind, depth: usize) {
-        if self.lists_len < LISTS_MAX {
-            let start = self.out.len();
-            self.lists[self.lists_len] = List { depth, first: start, kept: start, item: start, kind };
-            self.lists_len += 1;
-        }
-    }
-
-    #[inline]
-    fn current_list(&self) -> Option<List> {
-        self.lists_len.checked_sub(1).map(|index| self.lists[index])
-    }
-
-    fn current_list_mut(&mut self) -> Option<&mut List> {
-        self.lists_len.checked_sub(1).map(|index| &mut self.lists[index])
-    }
-
-    /// Ends the rows behind `values` where something else than a comma or a row follows.
-    #[inline]
-    fn end_rows(&mut self) {
-        if let Some(list) = self.current_list()
-            && list.kind == ListKind::Rows
-            && list.depth == self.depth
-        {
-            self.end_item();
-            self.lists_len -= 1;
-        }
-    }
-
-    /// An item of the innermost list is complete: drops it where it equals the one before.
-    fn end_item(&mut self) {
-        let Some(List { first, kept, item, kind, .. }) = self.current_list() else { return };
-        if kind == ListKind::Subquery {
-            return;
-        }
-        let is_first = item == first;
-        let content = self.out.get(item..).unwrap_or_default();
-        if is_first
-            && kind == ListKind::In
-            && (content.starts_with(b"select ") || content.starts_with(b"with "))
-        {
-            if let Some(list) = self.current_list_mut() {
-                list.kind = ListKind::Subquery;
-            }
-            return;
-        }
-        // `, ` stands between the kept item and this one.
-        let kept_end = item.saturating_sub(2);
-        if !is_first && self.out.get(kept..kept_end) == Some(content) {
-            self.out.truncate(kept_end);
-            if self.placeholders.is_some() {
-                self.fold_placeholders(kept, item);
-            }
-        } else if let Some(list) = self.current_list_mut() {
-            list.kept = item;
-        }
-    }
-
-    fn end_lists(&mut self) {
-        while self.lists_len > 0 {
-            self.end_item();
-            self.lists_len -= 1;
-        }
-    }
-
     fn finish(mut self) -> Vec<u8> {
         self.end_lists();
         while let Some(b';' | b' ') = self.out.last() {
             self.out.pop();
         }
         self.out
-    }
-}
-
-/// The lexer behind a type's name, or `None` where there is none. `text` is the lexer's.
-fn skip_type<'a>(mut lexer: Lexer<'a>, text: &str) -> Option<Lexer<'a>> {
-    let mut name = lexer.next_significant()?;
-    loop {
-        if !matches!(name.kind, TokenKind::Word | TokenKind::QuotedIdentifier) {
-            return None;
-        }
-        let mut ahead = lexer;
-        match ahead.next_significant() {
-            Some(token) if token.kind == TokenKind::Dot => name = ahead.next_significant()?,
-            _ => break,
-        }
-        lexer = ahead;
-    }
-    let second: &[&str] = if name.is_word(text, "double") {
-        &["precision"]
-    } else if ["character", "char", "bit", "nchar"].iter().any(|word| name.is_word(text, word)) {
-        &["varying"]
-    } else {
-        &[]
-    };
-    lexer = skip_words(lexer, text, second);
-    lexer = skip_modifier(lexer);
-    if name.is_word(text, "timestamp") || name.is_word(text, "time") {
-        let with = skip_words(lexer, text, &["with", "time", "zone"]);
-        let without = skip_words(lexer, text, &["without", "time", "zone"]);
-        lexer = if position(&with) == position(&lexer) { without } else { with };
-    }
-    Some(skip_array_bounds(lexer))
-}
-
-fn position(lexer: &Lexer<'_>) -> Option<usize> {
-    let mut ahead = *lexer;
-    ahead.next().map(|token| token.start)
-}
-
-/// Behind the words where all of them follow, else unmoved.
-fn skip_words<'a>(lexer: Lexer<'a>, text: &str, words: &[&str]) -> Lexer<'a> {
-    let mut ahead = lexer;
-    for word in words {
-        match ahead.next_significant() {
-            Some(token) if token.is_word(text, word) => {}
-            _ => return lexer,
-        }
-    }
-    ahead
-}
-
-/// Behind `(10, 2)` where it follows, else unmoved.
-fn skip_modifier(lexer: Lexer<'_>) -> Lexer<'_> {
-    let mut ahead = lexer;
-    if ahead.next_significant().map(|token| token.kind) != Some(TokenKind::OpenParenthesis) {
-        return lexer;
-    }
-    loop {
-        match ahead.next_significant().map(|token| token.kind) {
-            Some(TokenKind::Number | TokenKind::Comma) => {}
-            Some(TokenKind::CloseParenthesis) => return ahead,
-            _ => return lexer,
-        }
-    }
-}
-
-/// Behind every `[]` and `[3]`, else unmoved.
-fn skip_array_bounds(mut lexer: Lexer<'_>) -> Lexer<'_> {
-    loop {
-        let mut ahead = lexer;
-        if ahead.next_significant().map(|token| token.kind) != Some(TokenKind::OpenBracket) {
-            return lexer;
-        }
-        match ahead.next_significant().map(|token| token.kind) {
-            Some(TokenKind::CloseBracket) => lexer = ahead,
-            Some(TokenKind::Number) => match ahead.next_significant().map(|token| token.kind) {
-                Some(TokenKind::CloseBracket) => lexer = ahead,
-                _ => return lexer,
-            },
-            _ => return lexer,
-        }
     }
 }
 

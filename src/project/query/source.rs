@@ -1,6 +1,7 @@
 //! The grammar of parameter sources: `sample(orders.user_id)`, `range(1, 100)`, `'paid'`.
 
 use super::{ColumnReference, Literal, ParameterSource};
+use crate::project::distributions::instant_us;
 use crate::project::nearest::nearest;
 use crate::sql::lexer::{Token, TokenKind, tokens};
 use std::ops::Range;
@@ -180,7 +181,7 @@ impl Reader<'_> {
         let Some(token) = self.take(TokenKind::String) else {
             return Err(self.unexpected("a date in quotes", help));
         };
-        let text = string_value(token.text(self.text));
+        let text = string_value(token.text(self.text)).trim().to_owned();
         match instant_us(&text) {
             Some(instant) => Ok((text, instant)),
             None => {
@@ -342,20 +343,6 @@ fn string_value(text: &str) -> String {
         Some(inner) => inner.replace("''", "'"),
         None => text.to_owned(),
     }
-}
-
-/// Microseconds since 1970 of a date or timestamp taken as UTC.
-pub(crate) fn instant_us(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Some(timestamp.as_microsecond());
-    }
-    let civil = match text.parse::<jiff::civil::DateTime>() {
-        Ok(civil) => civil,
-        Err(_) => text.parse::<jiff::civil::Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
-    };
-    let utc = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(utc.timestamp().as_microsecond())
 }
 
 #[cfg(test)]
