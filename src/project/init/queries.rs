@@ -74,13 +74,14 @@ impl<'a> Inference<'a> {
     /// `None` for what does not only read, or has a parameter that nothing explains.
     fn query(&self) -> Option<Query> {
         let is_single = split_statements(self.text).len() == 1;
-        let is_sound = self.pieces.iter().all(|token| {
-            !matches!(token.kind, TokenKind::Unterminated)
-                && !(token.kind == TokenKind::Unknown && self.is(*token, "\\"))
+        let is_broken = self.pieces.iter().any(|token| match token.kind {
+            TokenKind::Unterminated => true,
+            TokenKind::Unknown => self.is(*token, "\\"),
+            _ => false,
         });
         let reads = statement_kind(self.text) == StatementKind::Read;
         if !is_single
-            || !is_sound
+            || is_broken
             || !reads
             || named_parameters(self.text).next().is_some()
             || self.tables.is_empty()
