@@ -13,6 +13,9 @@ pub(super) struct End {
     sent: usize,
     /// The system may have bytes for us.
     pub(super) is_readable: bool,
+    /// The system has told that the stream's end is on its way. It tells only
+    /// once, so a short read does not mean that nothing is left.
+    is_ending: bool,
     /// The peer has ended its side.
     pub(super) is_ended: bool,
     /// The peer takes nothing any more; what is sent is dropped.
@@ -28,10 +31,17 @@ impl End {
             unsent: Vec::new(),
             sent: 0,
             is_readable: true,
+            is_ending: false,
             is_ended: false,
             is_deaf: false,
             is_shut: false,
         }
+    }
+
+    /// The system says that there may be something to read, or the end.
+    pub(super) fn mark_readable(&mut self, is_ending: bool) {
+        self.is_readable = true;
+        self.is_ending |= is_ending;
     }
 
     /// Reads into `buffer`; `None` where there is nothing now or ever again.
@@ -47,7 +57,7 @@ impl End {
                 }
                 Ok(count) => {
                     // A short read drained an edge-triggered socket; TLS may hold more.
-                    self.is_readable = count == buffer.len() || self.stream.is_tls();
+                    self.is_readable = count == buffer.len() || self.is_ending || self.stream.is_tls();
                     return Some(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -115,7 +115,10 @@ impl EventLoop {
                     TIMER => self.timer.clear(),
                     Token(token) => {
                         let is_server = (token - FIRST_LINK) % 2 == 1;
-                        self.mark_ready((token - FIRST_LINK) / 2, is_server, event.is_readable());
+                        let is_ending = event.is_read_closed() || event.is_error();
+                        if event.is_readable() || is_ending {
+                            self.mark_readable((token - FIRST_LINK) / 2, is_server, is_ending);
+                        }
                         self.drive((token - FIRST_LINK) / 2);
                     }
                 }
@@ -194,15 +197,13 @@ impl EventLoop {
         self.drive(index);
     }
 
-    fn mark_ready(&mut self, index: usize, is_server: bool, is_readable: bool) {
+    fn mark_readable(&mut self, index: usize, is_server: bool, is_ending: bool) {
         let Some(Some(link)) = self.links.get_mut(index) else {
             return;
         };
         let end = if is_server { link.server.as_mut() } else { Some(&mut link.client) };
-        if let Some(end) = end
-            && is_readable
-        {
-            end.is_readable = true;
+        if let Some(end) = end {
+            end.mark_readable(is_ending);
         }
     }
 

@@ -78,6 +78,8 @@ impl Execution {
             return;
         }
         self.is_described = true;
+        // In a pipeline only the answers tell that an earlier part was suspended.
+        self.continues = self.continues.or(portal.first.get());
         let described = portal.description.borrow().clone();
         let description = described.or_else(|| portal.prepared.description.borrow().clone());
         self.describe(description, portal.formats.clone());
