@@ -28,6 +28,12 @@ pub(crate) struct Options {
     /// Seconds per query for times
     #[arg(long, value_name = "SECONDS")]
     max_time: Option<f64>,
+    /// Run the migration under traffic too: locks, queues, stalls, rewrites
+    #[arg(long)]
+    under_load: bool,
+    /// `lock_timeout` of the migration under traffic, such as 2s [default: none]
+    #[arg(long, value_name = "TIMEOUT", requires = "under_load")]
+    lock_timeout: Option<String>,
 }
 
 pub(super) async fn run(
@@ -44,10 +50,19 @@ pub(super) async fn run(
         queries: options.queries.clone(),
         max_seconds: options.max_time,
         without_times: options.without_times,
+        under_load: options.under_load.then(|| under_load(options)),
         ..scenario_options(global)
     });
     let finished = execute(global, terminal, &project, vec![job]).await?;
     conclude(global, terminal, &finished)
+}
+
+fn under_load(options: &Options) -> scenario::under_load::Options {
+    let defaults = scenario::under_load::Options::default();
+    scenario::under_load::Options {
+        lock_timeout: options.lock_timeout.clone().unwrap_or(defaults.lock_timeout),
+        ..defaults
+    }
 }
 
 /// What `plimsoll run` does for this scenario.

@@ -3,7 +3,8 @@
 //! EXPLAIN counts a node's children into it. An `InitPlan` or CTE is listed
 //! under the node that declares it but runs inside the node that first asks
 //! for its value, so it is taken off there. Exclusive buffers of all nodes add
-//! up to the root's.
+//! up to the root's; with parallel workers, each of which may evaluate an
+//! `InitPlan` of its own, only nearly.
 
 use super::node::{Buffers, PlanNode};
 use super::plan_tree::Plan;

@@ -79,10 +79,7 @@ async fn write_cost(
         left_out: String::new(),
     };
     // The columns whose update the index turns from a page-local into a full one.
-    let column = match indexed_column(new, old, table, touched).await? {
-        Some(column) => column,
-        None => String::new(),
-    };
+    let column = indexed_column(new, old, table, touched).await?.unwrap_or_default();
     cost.update_of.clone_from(&column);
     let probes = match (probe(old, table, &column).await, probe(new, table, &column).await) {
         (Ok(before), Ok(after)) => (before, after),
