@@ -108,9 +108,10 @@ fn best(
         let agreement = agreement(executions, stream, at, position, explanations, sources, choice);
         let recency = if choice.result == latest { 1.0 } else { 0.0 };
         let echo = if choice.is_echo { 1.5 } else { 0.0 };
+        let stray = stray(executions, shape, sources, choice);
         let order = agreement.in_order + 4.0 * agreement.next;
         let own = if agreement.is_next { 2.0 } else { 0.0 };
-        let score = affinity + 3.0 * agreement.explained + order + own + recency - echo;
+        let score = affinity + 3.0 * agreement.explained + order + own + recency - echo - stray;
         let is_better = best.as_ref().is_none_or(|(other, known)| {
             score > *other + 1e-9 || (score - other).abs() <= 1e-9 && choice.result > known.result
         });
@@ -123,6 +124,17 @@ fn best(
         }
     }
     best.map(|(_, assignment)| assignment)
+}
+
+/// Single rows hold any value by chance. One that came before another of its
+/// kind, or that the child's own statement returned, is a poor source.
+fn stray(executions: &Executions<'_>, child: usize, sources: &Sources, choice: &Explanation) -> f64 {
+    if executions.results[choice.result].rows > 1 {
+        return 0.0;
+    }
+    let is_own = sources.list[choice.source].shape == child;
+    let is_old = !choice.is_next;
+    f64::from(u8::from(is_own)) * 3.0 + f64::from(u8::from(is_old)) * 2.0
 }
 
 /// How the neighbours speak for a column.
