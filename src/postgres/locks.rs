@@ -114,6 +114,15 @@ impl LockQuestions {
         &self.control
     }
 
+    /// The name of a relation, where it exists.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn relation_name(&self, oid: u32) -> Result<Option<String>, Error> {
+        let sql = "SELECT oid::pg_catalog.regclass::text FROM pg_catalog.pg_class WHERE oid = $1";
+        Ok(self.control.query_opt(sql, &[&oid]).await?.map(|row| row.get(0)))
+    }
+
     /// Whether a session waits for one of `interesting`.
     ///
     /// # Errors

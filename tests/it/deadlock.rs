@@ -241,3 +241,37 @@ async fn compare_with_expected(
         difference.unified_diff().context_radius(2).to_string().lines().take(40).map(str::to_owned).collect();
     Some(lines.join("\n"))
 }
+
+/// The table of `docs/deadlock.md`: detection against the server's rule. Prints it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: cargo test --release --test it detection_time -- --ignored --nocapture"]
+async fn detection_time_is_what_the_rule_gives() {
+    println!(
+        "| deadlock_timeout | trials | measured, ms | by the rule, ms | beyond the rule, ms | victim as predicted |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for timeout in ["1s", "100ms", "10ms"] {
+        let text = pair(["2", "1"]).replace("100ms", timeout);
+        let chosen = Options { repetitions: 10, predicts: false, ..options() };
+        let (_, spec) = run("detection", &text, &chosen).await;
+        let trials = spec.cost.unwrap().trials;
+        let column = |value: &dyn Fn(&plimsoll::model::evidence::deadlock::DeadlockTrial) -> f64| {
+            let mut values: Vec<f64> = trials.iter().map(|trial| value(trial) / 1e3).collect();
+            values.sort_by(f64::total_cmp);
+            (values[values.len() / 2], values[0], values[values.len() - 1])
+        };
+        let show = |(median, least, most): (f64, f64, f64)| format!("{median:.2} [{least:.2}-{most:.2}]");
+        let beyond = column(&|trial| trial.detection_us - trial.predicted_us);
+        let right =
+            trials.iter().filter(|trial| trial.victim_session == trial.predicted_victim_session).count();
+        println!(
+            "| {timeout} | {} | {} | {} | {} | {right}/{} |",
+            trials.len(),
+            show(column(&|trial| trial.detection_us)),
+            show(column(&|trial| trial.predicted_us)),
+            show(beyond),
+            trials.len()
+        );
+        assert!(beyond.0.abs() < 5.0, "the median is {} ms off the rule", beyond.0);
+    }
+}

@@ -6,6 +6,7 @@
 mod cli;
 mod deadlock;
 mod init;
+mod deadlock_kinds;
 mod load;
 mod migrate;
 mod n_plus_one;

@@ -2,10 +2,11 @@
 //! them, not reproduced, or not executable with the reason.
 
 use super::combine::{Transaction, combine};
-use super::execute::{Ending, Execution, Stage};
+use super::execute::Stage;
 use super::footprint::Footprint;
 use super::outcome;
 use super::predict::{self, Candidate};
+use super::record::{Ending, Execution};
 use super::run::{Options, Place};
 use super::spec::Spec;
 use crate::model::MeasurementWarning;
@@ -59,10 +60,7 @@ async fn confirm(
     options: &Options,
 ) -> anyhow::Result<Confirmation> {
     let spec = combine(transactions, candidate);
-    let database = place.target.clone_database(place.source, "deadlock_predicted").await?;
-    let result = execute(place, &spec, &database, options).await;
-    place.target.drop_database(&database).await?;
-    let execution = result?;
+    let execution = execute(place, &spec, options).await?;
     Ok(match &execution.ending {
         Ending::SetupFailed(message) => Confirmation::NotExecutable { reason: message.clone() },
         Ending::Impossible(position) => {
@@ -77,13 +75,10 @@ async fn confirm(
     })
 }
 
-async fn execute(
-    place: &Place<'_>,
-    spec: &Spec,
-    database: &str,
-    options: &Options,
-) -> anyhow::Result<Execution> {
+async fn execute(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<Execution> {
     let manner = super::run::exploring(place.target, spec, options);
-    let mut stage = Stage::open(spec, place.target, database, manner).await?;
-    stage.execute(&spec.permutations[0]).await
+    let mut stage = Stage::open(spec, place.target, place.source, manner).await?;
+    let execution = stage.execute(&spec.permutations[0]).await;
+    stage.close().await?;
+    execution
 }

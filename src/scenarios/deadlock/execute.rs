@@ -5,127 +5,54 @@
 //! Invariant: nothing is ordered by waiting for time to pass; the poll interval
 //! only says how often the server is asked.
 
+use super::record::{Ending, Execution, Manner, Snapshot, StepRecord};
 use super::spec::{Blocker, Permutation, PermutationStep, Spec, StepIndex};
-use super::timer;
 use super::waits::{self, Standstill};
 use crate::model::evidence::deadlock::TranscriptEvent;
 use crate::postgres::locks::{LockQuestions, LockSnapshot, row_key};
 use crate::postgres::{ObservedSession, ServerError, ServerMessage, StatementOutcome, Target};
 use crate::stats::clock;
 use anyhow::Context as _;
-use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Snapshots of locks kept of one order.
 const MAX_SNAPSHOTS: usize = 64;
-/// A setup or teardown may take as long as so many steps.
-const SETUP_LIMIT_STEPS: u32 = 10;
-
-/// How orders are executed.
-#[derive(Debug, Clone)]
-pub(super) struct Manner {
-    /// How often the server is asked whether a step is blocked.
-    pub(super) poll: Duration,
-    /// After this long a step is cancelled, after twice as long given up.
-    pub(super) step_limit: Duration,
-    /// Read `pg_locks` whenever a step is found blocked.
-    pub(super) reads_locks: bool,
-    /// Read the keys of locked rows.
-    pub(super) names_rows: bool,
-    /// Read every session's `deadlock_timeout` after its setup.
-    pub(super) reads_timeouts: bool,
-    /// Stop at a step that cannot be sent because its session waits for an idle one. Otherwise wait
-    /// for the session, as the isolation tester does.
-    pub(super) stops_at_standstill: bool,
-    /// Settings of every session, such as `-c deadlock_timeout=10ms`.
-    pub(super) options: String,
-    /// What `application_name` begins with.
-    pub(super) application_name: String,
-}
-
-/// How an order ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// All steps are done.
-    Done,
-    /// The step at this position cannot be sent: its session waits for an idle one.
-    Impossible(usize),
-    /// Steps were blocked for ever, or did not end in time: their positions.
-    Hung(Vec<usize>),
-    /// A setup failed.
-    SetupFailed(String),
-}
-
-/// What one executed order left behind.
-#[derive(Debug)]
-pub(super) struct Execution {
-    pub(super) ending: Ending,
-    /// What the isolation tester prints.
-    pub(super) events: Vec<TranscriptEvent>,
-    /// In order of sending.
-    pub(super) steps: Vec<StepRecord>,
-    /// Taken when a step was found blocked.
-    pub(super) snapshots: Vec<Snapshot>,
-    /// Process ids in the sessions' order.
-    pub(super) pids: Vec<i32>,
-    /// Where they were read: `deadlock_timeout` in the sessions' order, in microseconds.
-    pub(super) deadlock_timeouts_us: Vec<Option<i64>>,
-    /// Received and not yet shown, per session: sender, channel, payload.
-    notifications: Vec<Vec<(i32, String, String)>>,
-}
-
-/// One step sent.
-#[derive(Debug, Clone)]
-pub(super) struct StepRecord {
-    pub(super) step: StepIndex,
-    pub(super) sent_at: Instant,
-    /// `None`: given up.
-    pub(super) finished_at: Option<Instant>,
-    pub(super) was_blocked: bool,
-    pub(super) error: Option<ServerError>,
-}
-
-/// Locks at one moment.
-#[derive(Debug, Clone)]
-pub(super) struct Snapshot {
-    pub(super) locks: LockSnapshot,
-    /// Keys of locked rows, by relation and ctid, where they were asked for.
-    pub(super) row_keys: Vec<(String, String, String)>,
-    /// The last step each session sent.
-    pub(super) last_steps: Vec<Option<StepIndex>>,
-}
 
 /// The sessions of a spec on one database.
 pub(super) struct Stage<'a> {
-    spec: &'a Spec,
-    target: &'a Target,
-    database: String,
-    manner: Manner,
-    setup: ObservedSession,
-    lanes: Vec<Lane>,
-    questions: LockQuestions,
-    may_time_out: bool,
-    run: Execution,
-    has_new_notice: bool,
+    pub(super) spec: &'a Spec,
+    pub(super) target: &'a Target,
+    /// What the clone is made of.
+    pub(super) source: String,
+    pub(super) database: String,
+    pub(super) manner: Manner,
+    pub(super) setup: ObservedSession,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) questions: LockQuestions,
+    pub(super) may_time_out: bool,
+    pub(super) run: Execution,
+    pub(super) has_new_notice: bool,
     /// A session was cancelled or ended. A cancel request may reach a session twice, the second time
     /// in its next statement, so such a session is not used again.
-    is_tainted: bool,
+    pub(super) is_tainted: bool,
+    /// The next order needs a fresh clone.
+    pub(super) needs_clone: bool,
 }
 
-struct Lane {
-    session: ObservedSession,
-    active: Option<Active>,
-    notices: u32,
-    last_step: Option<StepIndex>,
+pub(super) struct Lane {
+    pub(super) session: ObservedSession,
+    pub(super) active: Option<Active>,
+    pub(super) notices: u32,
+    pub(super) last_step: Option<StepIndex>,
 }
 
-struct Active {
-    position: usize,
-    entry: PermutationStep,
-    receiver: oneshot::Receiver<StatementOutcome>,
-    outcome: Option<StatementOutcome>,
+pub(super) struct Active {
+    pub(super) position: usize,
+    pub(super) entry: PermutationStep,
+    pub(super) receiver: oneshot::Receiver<StatementOutcome>,
+    pub(super) outcome: Option<StatementOutcome>,
     /// Per blocker: how many notices its session must have sent.
-    notices_needed: Vec<u32>,
+    pub(super) notices_needed: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -137,44 +64,6 @@ struct Attempt {
 }
 
 impl<'a> Stage<'a> {
-    /// Connects one session per session of the spec, and two to set up and to ask.
-    pub(super) async fn open(
-        spec: &'a Spec,
-        target: &'a Target,
-        database: &str,
-        manner: Manner,
-    ) -> anyhow::Result<Self> {
-        let questions = LockQuestions::new(target.connect_to(database).await?).await?;
-        let setup = connect(target, database, &manner, spec, "control connection").await?;
-        let lanes = open_lanes(spec, target, database, &manner).await?;
-        let may_time_out = spec.limits_waits();
-        let run = Execution::new(&lanes);
-        let database = database.to_owned();
-        Ok(Self {
-            spec,
-            target,
-            database,
-            manner,
-            setup,
-            lanes,
-            questions,
-            may_time_out,
-            run,
-            has_new_notice: false,
-            is_tainted: false,
-        })
-    }
-
-    /// The session that asks.
-    pub(super) fn questions(&self) -> &LockQuestions {
-        &self.questions
-    }
-
-    /// A session of the spec.
-    pub(super) fn session(&self, index: usize) -> &ObservedSession {
-        &self.lanes[index].session
-    }
-
     /// Executes one order from setup to teardown.
     pub(super) async fn execute(&mut self, permutation: &Permutation) -> anyhow::Result<Execution> {
         self.begin(permutation).await?;
@@ -183,6 +72,7 @@ impl<'a> Stage<'a> {
 
     /// Executes one order, without the teardown: [`Self::finish`] follows.
     pub(super) async fn begin(&mut self, permutation: &Permutation) -> anyhow::Result<()> {
+        self.renew().await?;
         self.run = Execution::new(&self.lanes);
         let names = permutation.steps.iter().map(|entry| self.spec.step(entry.step).name.clone());
         self.emit(TranscriptEvent::PermutationStarted(names.collect()));
@@ -207,118 +97,6 @@ impl<'a> Stage<'a> {
         self.tear_down().await;
         let fresh = Execution::new(&self.lanes);
         Ok(std::mem::replace(&mut self.run, fresh))
-    }
-
-    /// `deadlock_timeout` of every session as its setup left it; SHOW takes no snapshot.
-    async fn deadlock_timeouts_us(&self) -> Vec<Option<i64>> {
-        let mut timeouts = Vec::new();
-        if self.manner.reads_timeouts {
-            for lane in &self.lanes {
-                let outcome = self.bounded(&lane.session, "SHOW deadlock_timeout").await;
-                let value = outcome.results.first().and_then(|result| result.rows.first()?.first()?.clone());
-                timeouts.push(value.and_then(|value| timer::parse_us(&value)));
-            }
-        }
-        timeouts
-    }
-
-    /// Gives every session back as it was when connected: no transaction, no settings, no locks.
-    pub(super) async fn reset(&mut self) -> anyhow::Result<()> {
-        let mut is_clean = !std::mem::take(&mut self.is_tainted);
-        for lane in &mut self.lanes {
-            let rolled_back = lane.session.execute("ROLLBACK").await.error.is_none();
-            is_clean &= rolled_back && lane.session.execute("DISCARD ALL").await.error.is_none();
-            let _ = lane.session.take_messages();
-            lane.last_step = None;
-        }
-        if !is_clean {
-            self.lanes = open_lanes(self.spec, self.target, &self.database, &self.manner).await?;
-        }
-        Ok(())
-    }
-
-    async fn set_up(&mut self) -> Option<String> {
-        for block in &self.spec.setups {
-            let outcome = self.bounded(&self.setup, &block.sql).await;
-            let _ = self.setup.take_messages();
-            if let Some(error) = self.report_setup(outcome) {
-                return Some(format!("setup failed: {error}"));
-            }
-        }
-        for (index, session) in self.spec.sessions.iter().enumerate() {
-            let Some(block) = &session.setup else { continue };
-            let outcome = self.bounded(&self.lanes[index].session, &block.sql).await;
-            self.show_messages(index);
-            if let Some(error) = self.report_setup(outcome) {
-                return Some(format!("setup of session {} failed: {error}", session.name));
-            }
-        }
-        None
-    }
-
-    /// Of several statements only the last result is shown, as by the isolation tester.
-    fn report_setup(&mut self, mut outcome: StatementOutcome) -> Option<String> {
-        if let Some(error) = outcome.error {
-            return Some(tester_error(&error));
-        }
-        if outcome.ended_with_rows
-            && let Some(result) = outcome.results.pop()
-        {
-            self.emit(TranscriptEvent::Result(result));
-        }
-        None
-    }
-
-    async fn tear_down(&mut self) {
-        if self.manner.stops_at_standstill && self.run.ending != Ending::Done {
-            self.roll_back().await;
-        }
-        for (index, session) in self.spec.sessions.iter().enumerate() {
-            let Some(block) = &session.teardown else { continue };
-            let outcome = self.bounded(&self.lanes[index].session, &block.sql).await;
-            self.show_messages(index);
-            if let Some(error) = self.report_setup(outcome) {
-                let message = format!("teardown of session {} failed: {error}", session.name);
-                self.emit(TranscriptEvent::Message(message));
-            }
-        }
-        if let Some(block) = &self.spec.teardown {
-            if self.manner.stops_at_standstill {
-                // What a transaction without an end still holds would block the teardown.
-                self.roll_back().await;
-            }
-            let outcome = self.bounded(&self.setup, &block.sql).await;
-            let _ = self.setup.take_messages();
-            if let Some(error) = self.report_setup(outcome) {
-                self.emit(TranscriptEvent::Message(format!("teardown failed: {error}")));
-            }
-        }
-    }
-
-    async fn roll_back(&self) {
-        for lane in &self.lanes {
-            self.bounded(&lane.session, "ROLLBACK").await;
-        }
-    }
-
-    /// Executes with a time limit, after which the statement is cancelled.
-    async fn bounded(&self, session: &ObservedSession, sql: &str) -> StatementOutcome {
-        let mut receiver = session.start(sql);
-        if let Ok(Ok(outcome)) =
-            tokio::time::timeout(SETUP_LIMIT_STEPS * self.manner.step_limit, &mut receiver).await
-        {
-            return outcome;
-        }
-        // Its error then says that it was cancelled; one that cannot be is given up.
-        let _ = session.cancel().await;
-        tokio::time::timeout(self.manner.step_limit, receiver).await.ok().and_then(Result::ok).unwrap_or_else(
-            || StatementOutcome {
-                results: Vec::new(),
-                ended_with_rows: false,
-                error: Some(crate::postgres::Error::Unexpected("it did not end in time".into())),
-                finished_at: clock::now(),
-            },
-        )
     }
 
     async fn send_all(&mut self, permutation: &Permutation) -> anyhow::Result<Ending> {
@@ -508,7 +286,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Waits up to the poll interval for the outcome.
-    async fn poll_outcome(&mut self, lane: usize) -> bool {
+    pub(super) async fn poll_outcome(&mut self, lane: usize) -> bool {
         let poll = self.manner.poll;
         let Some(active) = &mut self.lanes[lane].active else { return true };
         if active.outcome.is_none()
@@ -615,7 +393,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn emit(&mut self, event: TranscriptEvent) {
+    pub(super) fn emit(&mut self, event: TranscriptEvent) {
         self.run.events.push(event);
     }
 
@@ -625,7 +403,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Shows the notices of a session and keeps its notifications for the end of its step.
-    fn show_messages(&mut self, lane: usize) {
+    pub(super) fn show_messages(&mut self, lane: usize) {
         let session = self.spec.sessions[lane].name.clone();
         for message in self.lanes[lane].session.take_messages() {
             match message {
@@ -655,95 +433,6 @@ impl<'a> Stage<'a> {
             let session = self.spec.sessions[lane].name.clone();
             self.emit(TranscriptEvent::Notification { session, channel, payload, sender });
         }
-    }
-
-    /// Lets what is still blocked after an order was broken off come to its end: the idle sessions
-    /// give up what they hold. Only what is blocked even then is cancelled.
-    async fn settle(&mut self) -> anyhow::Result<()> {
-        let mut blocked: Vec<usize> =
-            (0..self.lanes.len()).filter(|&lane| self.lanes[lane].active.is_some()).collect();
-        let mut is_idle: Vec<bool> = self.lanes.iter().map(|lane| lane.active.is_none()).collect();
-        if blocked.is_empty() {
-            return Ok(());
-        }
-        let since = clock::now();
-        while !blocked.is_empty() && clock::now() - since <= self.manner.step_limit {
-            for lane in 0..self.lanes.len() {
-                if std::mem::take(&mut is_idle[lane]) {
-                    self.bounded(&self.lanes[lane].session, "ROLLBACK").await;
-                    self.bounded(&self.lanes[lane].session, "SELECT pg_catalog.pg_advisory_unlock_all()")
-                        .await;
-                }
-            }
-            for lane in std::mem::take(&mut blocked) {
-                if self.poll_outcome(lane).await {
-                    self.lanes[lane].active = None;
-                    is_idle[lane] = true;
-                } else {
-                    blocked.push(lane);
-                }
-            }
-        }
-        for lane in blocked {
-            let pid = self.lanes[lane].session.backend_pid();
-            let control = self.questions.control();
-            control.execute("SELECT pg_catalog.pg_terminate_backend($1)", &[&pid]).await?;
-            self.lanes[lane].active = None;
-            self.is_tainted = true;
-        }
-        Ok(())
-    }
-}
-
-impl Execution {
-    fn new(lanes: &[Lane]) -> Self {
-        Self {
-            ending: Ending::Done,
-            events: Vec::new(),
-            steps: Vec::new(),
-            snapshots: Vec::new(),
-            pids: lanes.iter().map(|lane| lane.session.backend_pid()).collect(),
-            deadlock_timeouts_us: Vec::new(),
-            notifications: vec![Vec::new(); lanes.len()],
-        }
-    }
-}
-
-async fn open_lanes(
-    spec: &Spec,
-    target: &Target,
-    database: &str,
-    manner: &Manner,
-) -> anyhow::Result<Vec<Lane>> {
-    let mut lanes = Vec::new();
-    for session in &spec.sessions {
-        let session = connect(target, database, manner, spec, &session.name).await?;
-        lanes.push(Lane { session, active: None, notices: 0, last_step: None });
-    }
-    Ok(lanes)
-}
-
-async fn connect(
-    target: &Target,
-    database: &str,
-    manner: &Manner,
-    spec: &Spec,
-    name: &str,
-) -> anyhow::Result<ObservedSession> {
-    let mut config = target.config_for(database);
-    config.application_name(format!("{}/{}/{name}", manner.application_name, spec.name));
-    if !manner.options.is_empty() {
-        let options = format!("{} {}", config.get_options().unwrap_or_default(), manner.options);
-        config.options(options.trim());
-    }
-    target.observe(&config).await.with_context(|| format!("connect session {name}"))
-}
-
-/// As libpq words it.
-fn tester_error(error: &crate::postgres::Error) -> String {
-    match error.server() {
-        Some(server) => format!("{}:  {}", server.severity, server.message),
-        None => error.to_string(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! All orders of a spec that differ in their conflicts, executed one after
 //! another on one database, up to a bound that is reported.
 
-use super::execute::{Ending, Execution, Stage};
+use super::execute::Stage;
 use super::interleave::{self, Interleavings};
 use super::outcome;
+use super::record::{Ending, Execution};
 use super::spec::{Permutation, Spec, StepIndex};
 use crate::model::Progress;
 use crate::model::evidence::deadlock::{Exploration, OrderEvidence, Outcome};

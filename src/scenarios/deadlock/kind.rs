@@ -2,6 +2,30 @@
 
 use crate::model::evidence::deadlock::{ConflictKind, LockedObject, WaitEdge};
 
+/// Completes the victim's wait from its error's CONTEXT: who waits for a transaction without a tuple
+/// lock in hand has locked the row before, or inserts a key.
+pub(super) fn name_victims_wait(cycle: &mut [WaitEdge], victim: &str, context: Option<&str>) {
+    let Some(place) = context.and_then(|context| context.lines().next()) else { return };
+    let wait = cycle.iter_mut().find(|edge| edge.waiter_session == victim);
+    let Some(edge) = wait.filter(|edge| edge.object == LockedObject::Transaction) else { return };
+    let relation = || place.split("in relation \"").nth(1)?.split('"').next().map(str::to_owned);
+    let ctid = || Some(format!("({})", place.split('(').nth(1)?.split(')').next()?));
+    let Some(relation) = relation() else { return };
+    if ["index tuple", "uniqueness", "exclusion"].iter().any(|word| place.contains(word)) {
+        edge.object = LockedObject::Other(format!("{INDEX_ENTRY}{relation}"));
+    } else if let Some(ctid) = ctid() {
+        edge.object = LockedObject::Row { relation, ctid, key: None };
+        edge.wanted_mode = "a stronger lock than it has".into();
+    }
+}
+
+/// How a wait for a key is named.
+const INDEX_ENTRY: &str = "a key of index ";
+
+fn is_index_entry(object: &LockedObject) -> bool {
+    matches!(object, LockedObject::Other(words) if words.starts_with(INDEX_ENTRY))
+}
+
 /// The kind of a cycle of waits.
 pub(super) fn kind(cycle: &[WaitEdge]) -> ConflictKind {
     let rows = cycle.iter().filter(|edge| matches!(edge.object, LockedObject::Row { .. })).count();
@@ -14,8 +38,10 @@ pub(super) fn kind(cycle: &[WaitEdge]) -> ConflictKind {
         ConflictKind::Advisory
     } else if all(|object| matches!(object, LockedObject::Relation(_))) {
         relation_kind(cycle)
-    } else if all(|object| matches!(object, LockedObject::Transaction)) {
+    } else if all(|object| *object == LockedObject::Transaction || is_index_entry(object)) {
         ConflictKind::UniqueIndex
+    } else if all(|object| matches!(object, LockedObject::Transaction | LockedObject::Row { .. })) {
+        ConflictKind::RowUpgrade
     } else if cycle.iter().any(|edge| is_explicit_table_lock(edge)) {
         ConflictKind::DdlAgainstDml
     } else {
@@ -128,6 +154,25 @@ mod tests {
 
     fn row(relation: &str, ctid: &str) -> LockedObject {
         LockedObject::Row { relation: relation.into(), ctid: ctid.into(), key: None }
+    }
+
+    #[test]
+    fn the_victims_context_tells_rows_from_keys() {
+        let named = |context: &str| {
+            let mut cycle =
+                [edge(LockedObject::Transaction, "", "ShareLock"), edge(LockedObject::Transaction, "", "")];
+            cycle[1].waiter_session = "b".into();
+            name_victims_wait(&mut cycle, "a", Some(context));
+            (cycle[0].object.describe(), kind(&cycle))
+        };
+        assert_eq!(
+            named("while updating tuple (0,1) in relation \"orders\""),
+            ("row (0,1) of orders".to_owned(), ConflictKind::RowUpgrade)
+        );
+        assert_eq!(
+            named("while inserting index tuple (0,2) in relation \"users_email_key\""),
+            ("a key of index users_email_key".to_owned(), ConflictKind::UniqueIndex)
+        );
     }
 
     #[test]

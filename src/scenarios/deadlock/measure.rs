@@ -3,8 +3,11 @@
 //! the victim's retry, and a bystander.
 
 use super::bystander::{self, Sample, Watch};
-use super::execute::{Ending, Execution, Stage};
+use super::execute::Stage;
+use super::kind;
 use super::outcome;
+use super::record::{Ending, Execution, StepRecord};
+use super::report;
 use super::spec::{Permutation, Spec, StepIndex};
 use super::timer::{self, Wait};
 use crate::model::evidence::deadlock::{Bystander, DeadlockCost, DeadlockTrial, LockedObject, WaitEdge};
@@ -30,10 +33,29 @@ pub(super) async fn replay(
     spec: &Spec,
     order: &Permutation,
 ) -> anyhow::Result<Option<Replay>> {
-    let execution = stage.execute(order).await?;
+    stage.begin(order).await?;
+    let execution = stage.so_far();
+    let victim = outcome::victim(execution).cloned();
+    let mut cycle = outcome::wait_cycle(spec, execution);
+    if let (Some(error), true) = (victim.as_ref().and_then(|victim| victim.error.as_ref()), cycle.is_empty())
+    {
+        // Refused at once, so that nobody was seen waiting: the report itself tells who waits for whom.
+        cycle = report::edges(spec, execution, error.detail.as_deref().unwrap_or_default());
+        for edge in &mut cycle {
+            if let LockedObject::Other(words) = &edge.object
+                && let Some(oid) = report::relation_oid(words)
+                && let Ok(Some(name)) = stage.questions().relation_name(oid).await
+            {
+                edge.object = LockedObject::Relation(name);
+            }
+        }
+    }
+    stage.finish().await?;
     stage.reset().await?;
-    let Some(victim) = outcome::victim(&execution) else { return Ok(None) };
-    Ok(Some(Replay { victim: victim.step, cycle: outcome::wait_cycle(spec, &execution) }))
+    let Some(victim) = victim else { return Ok(None) };
+    let context = victim.error.as_ref().and_then(|error| error.context.as_deref());
+    kind::name_victims_wait(&mut cycle, &spec.sessions[victim.step.session].name, context);
+    Ok(Some(Replay { victim: victim.step, cycle }))
 }
 
 /// Repeats a deadlocking order and times its parts.
@@ -82,7 +104,15 @@ async fn trial(
         return Ok(None);
     };
     let waits = waits(spec, execution, server_clock);
-    let Some(rule) = timer::rule(&waits) else { return Ok(None) };
+    let rule = match is_refused_at_once(execution, victim) {
+        true => Some(timer::Rule {
+            closed_us: server_clock.at(victim.sent_at),
+            detection_us: 0.0,
+            victim: spec.sessions[victim_session].name.clone(),
+        }),
+        false => timer::rule(&waits),
+    };
+    let Some(rule) = rule else { return Ok(None) };
     let first_step =
         execution.steps.iter().filter(|step| step.step.session == victim_session).map(|s| s.sent_at).min();
     let survivors_done = execution
@@ -115,6 +145,17 @@ async fn trial(
     trial.retry_attempts = attempts.unwrap_or(MAX_ATTEMPTS);
     trial.retry_us = clock::elapsed_us(failed_at);
     Ok(Some(trial))
+}
+
+/// Whether the server refused the step that would have closed the cycle without letting it wait: it
+/// does so where the step would have to queue before somebody who waits for it (`ProcSleep`).
+fn is_refused_at_once(execution: &Execution, victim: &StepRecord) -> bool {
+    let is_last = execution.steps.iter().all(|step| step.sent_at <= victim.sent_at);
+    let timeouts = execution.deadlock_timeouts_us.iter().copied().flatten().min().unwrap_or(1_000_000);
+    let lasted =
+        victim.finished_at.map(|end| clock::duration_us(end.saturating_duration_since(victim.sent_at)));
+    let is_quick = lasted.is_some_and(|lasted| lasted < exact(timeouts) / 2.0);
+    is_last && is_quick && !victim.was_blocked
 }
 
 /// When each session of the cycle began to wait, by the server's clock.

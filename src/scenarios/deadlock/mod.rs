@@ -1,7 +1,8 @@
 //! Can these transactions deadlock, how does the database recover, and what does it cost everybody else?
 //!
-//! Reading specs, making orders and deciding is pure; `execute.rs`, `explore.rs`,
-//! `measure.rs`, `bystander.rs` and `run.rs` speak to a server. Who is blocked is
+//! Reading specs, making orders and deciding is pure; `stage.rs`,
+//! `execute.rs`, `explore.rs`, `solo.rs`, `confirm.rs`, `measure.rs`, `bystander.rs` and
+//! `run.rs` speak to a server. Who is blocked is
 //! asked of the server, never guessed by sleeping.
 
 mod bystander;
@@ -17,10 +18,13 @@ mod measure;
 mod outcome;
 mod parse;
 mod predict;
+mod record;
+mod report;
 pub mod run;
 mod scan;
 mod solo;
 pub mod spec;
+mod stage;
 mod timer;
 mod waits;
 

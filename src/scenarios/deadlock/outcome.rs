@@ -1,6 +1,6 @@
 //! What an executed order came to, and which deadlock it was. No I/O.
 
-use super::execute::{Ending, Execution, StepRecord};
+use super::record::{Ending, Execution, StepRecord};
 use super::spec::{Permutation, Spec};
 use super::waits;
 use crate::model::evidence::deadlock::{Outcome, StepFailure, WaitEdge};

@@ -3,11 +3,12 @@
 
 use super::confirm;
 use super::decide;
-use super::execute::{Ending, Execution, Manner, Stage};
+use super::execute::Stage;
 use super::explore::{self, Explored};
 use super::footprint::{self, Footprint};
 use super::kind;
 use super::measure;
+use super::record::{Ending, Execution, Manner};
 use super::solo;
 use super::spec::{self, Permutation, Spec, StepIndex};
 use crate::model::evidence::Evidence;
@@ -146,15 +147,12 @@ pub async fn run_specs(
     let mut footprints_of = Vec::new();
     for spec in &specs {
         let footprints =
-            if options.transcript { Vec::new() } else { run_alone(place, spec, options).await? };
-        let database = place.target.clone_database(place.source, &format!("deadlock_{}", spec.name)).await?;
-        let result = if options.transcript {
-            transcribe(place, spec, &database, options).await
+            if needs_footprints(spec, options) { run_alone(place, spec, options).await? } else { Vec::new() };
+        evidence.specs.push(if options.transcript {
+            transcribe(place, spec, options).await?
         } else {
-            examine(place, spec, &database, &footprints, options, &mut report).await
-        };
-        place.target.drop_database(&database).await?;
-        evidence.specs.push(result?);
+            examine(place, spec, &footprints, options, &mut report).await?
+        });
         footprints_of.push(footprints);
         summarise(&mut report, &evidence);
         report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
@@ -225,25 +223,22 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
 async fn examine(
     place: &Place<'_>,
     spec: &Spec,
-    database: &str,
     footprints: &[Footprint],
     options: &Options,
     report: &mut ScenarioReport,
 ) -> anyhow::Result<SpecEvidence> {
-    let explored = explore_spec(place, spec, database, footprints, options).await?;
+    let explored = explore_spec(place, spec, footprints, options).await?;
     let mut case = None;
     let mut cost = None;
     if let Some(order) = &explored.shortest {
         let full = manner(place.target, options, Pace::Measuring);
-        let mut stage = Stage::open(spec, place.target, database, full).await?;
+        let mut stage = Stage::open(spec, place.target, place.source, full).await?;
         if let Some(replay) = measure::replay(&mut stage, spec, order).await? {
             place.progress.phase(&format!("deadlock: measuring {}", spec.name), None);
-            let bystander = place.target.connect_to(database).await?;
-            cost = Some(
-                measure::cost(&mut stage, spec, order, &replay.cycle, options.repetitions, bystander).await?,
-            );
+            cost = Some(measure_cost(place, &mut stage, spec, order, &replay, options).await?);
             case = Some(deadlock_case(spec, order, &replay));
         }
+        stage.close().await?;
     }
     report.findings.extend(decide::findings(spec, &explored, case.as_ref()));
     report.measurements.extend(decide::measurements(spec, &explored, cost.as_ref()));
@@ -251,29 +246,53 @@ async fn examine(
     Ok(evidence_of(spec, explored, case, cost))
 }
 
+async fn measure_cost(
+    place: &Place<'_>,
+    stage: &mut Stage<'_>,
+    spec: &Spec,
+    order: &Permutation,
+    replay: &measure::Replay,
+    options: &Options,
+) -> anyhow::Result<DeadlockCost> {
+    // Where every order gets a clone of its own, the bystander needs one that stays.
+    let own = match spec.resets_itself() {
+        true => None,
+        false => Some(place.target.clone_database(place.source, "deadlock_bystander").await?),
+    };
+    let bystander = place.target.connect_to(own.as_deref().unwrap_or(stage.database())).await?;
+    let cost = measure::cost(stage, spec, order, &replay.cycle, options.repetitions, bystander).await;
+    if let Some(own) = own {
+        place.target.drop_database(&own).await?;
+    }
+    cost
+}
+
 async fn explore_spec(
     place: &Place<'_>,
     spec: &Spec,
-    database: &str,
     footprints: &[Footprint],
     options: &Options,
 ) -> anyhow::Result<Explored> {
     let manner = manner(place.target, options, Pace::Exploring(spec));
-    let mut stage = Stage::open(spec, place.target, database, manner).await?;
+    let mut stage = Stage::open(spec, place.target, place.source, manner).await?;
     let may_prune = options.prunes && footprints.len() == spec.sessions.len() && !spec.uses_snapshots();
     let conflict = |a: StepIndex, b: StepIndex| {
         !may_prune
             || footprint::steps_conflict(&footprints[a.session], a.step, &footprints[b.session], b.step)
     };
-    explore::explore(&mut stage, spec, options.max_interleavings, conflict, place.progress).await
+    let explored =
+        explore::explore(&mut stage, spec, options.max_interleavings, conflict, place.progress).await;
+    stage.close().await?;
+    explored
 }
 
-/// What every session locks when it runs alone, on a clone that nothing else uses.
+fn needs_footprints(spec: &Spec, options: &Options) -> bool {
+    !options.transcript && (options.predicts || options.prunes && spec.permutations.is_empty())
+}
+
+/// What every session locks when it runs alone, on clones that nothing else uses.
 async fn run_alone(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<Vec<Footprint>> {
-    let label = format!("deadlock_{}_alone", spec.name);
-    let database = place.target.clone_database(place.source, &label).await?;
-    let result = solo::footprints(spec, place.target, &database, options.step_timeout).await;
-    place.target.drop_database(&database).await?;
+    let result = solo::footprints(spec, place.target, place.source, options.step_timeout).await;
     // A setup that fails is reported by the exploration, with its place.
     Ok(result?.unwrap_or_default())
 }
@@ -374,14 +393,9 @@ fn manner(target: &Target, options: &Options, pace: Pace<'_>) -> Manner {
 }
 
 /// Runs what the isolation tester runs and keeps what it prints.
-async fn transcribe(
-    place: &Place<'_>,
-    spec: &Spec,
-    database: &str,
-    options: &Options,
-) -> anyhow::Result<SpecEvidence> {
+async fn transcribe(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<SpecEvidence> {
     let mut stage =
-        Stage::open(spec, place.target, database, manner(place.target, options, Pace::Tester)).await?;
+        Stage::open(spec, place.target, place.source, manner(place.target, options, Pace::Tester)).await?;
     let mut evidence = empty_evidence(spec);
     let mut events: Vec<TranscriptEvent> =
         spec.unused_steps.iter().cloned().map(TranscriptEvent::UnusedStep).collect();
@@ -405,6 +419,7 @@ async fn transcribe(
             break;
         }
     }
+    stage.close().await?;
     evidence.transcript = events;
     Ok(evidence)
 }

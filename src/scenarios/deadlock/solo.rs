@@ -9,34 +9,45 @@ use crate::postgres::row_locks::{RowLockReader, TableRowLocks};
 use crate::postgres::{ObservedSession, Target};
 use std::time::Duration;
 
-/// Runs every session alone. `Err` inside: the setup failed, in the server's words.
+/// Runs every session alone, each on a clone of its own. `Err` inside: the setup failed, in the
+/// server's words.
 pub(super) async fn footprints(
     spec: &Spec,
     target: &Target,
-    database: &str,
+    source: &str,
     limit: Duration,
 ) -> anyhow::Result<Result<Vec<Footprint>, String>> {
+    let mut footprints = Vec::new();
+    for index in 0..spec.sessions.len() {
+        let database = target.clone_database(source, &format!("alone_{}", spec.name)).await?;
+        let result = footprint(spec, index, target, &database, limit).await;
+        target.drop_database(&database).await?;
+        match result? {
+            Ok(footprint) => footprints.push(footprint),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(footprints))
+}
+
+async fn footprint(
+    spec: &Spec,
+    index: usize,
+    target: &Target,
+    database: &str,
+    limit: Duration,
+) -> anyhow::Result<Result<Footprint, String>> {
     let questions = LockQuestions::new(target.connect_to(database).await?).await?;
     let reader = RowLockReader::install(questions.control()).await?;
     let control = target.observe(&target.config_for(database)).await?;
-    let mut footprints = Vec::new();
-    for (index, _) in spec.sessions.iter().enumerate() {
-        for block in &spec.setups {
-            if let Some(error) = control.execute(&block.sql).await.error {
-                return Ok(Err(error.to_string()));
-            }
+    for block in &spec.setups {
+        if let Some(error) = control.execute(&block.sql).await.error {
+            return Ok(Err(error.to_string()));
         }
-        // A session of its own: its end rolls everything back.
-        let session = target.observe(&target.config_for(database)).await?;
-        let alone = Alone { questions: &questions, reader, session: &session, limit };
-        let footprint = alone.run(spec, index).await?;
-        session.execute("ROLLBACK").await;
-        if let Some(block) = &spec.teardown {
-            control.execute(&block.sql).await;
-        }
-        footprints.push(footprint);
     }
-    Ok(Ok(footprints))
+    let session = target.observe(&target.config_for(database)).await?;
+    let alone = Alone { questions: &questions, reader, session: &session, limit };
+    Ok(Ok(alone.run(spec, index).await?))
 }
 
 struct Alone<'a> {

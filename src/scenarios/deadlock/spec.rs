@@ -117,6 +117,12 @@ impl Spec {
         &self.sessions[index.session].steps[index.step]
     }
 
+    /// Whether a spec makes its data anew before every order, or cleans up after it.
+    #[must_use]
+    pub fn resets_itself(&self) -> bool {
+        !self.setups.is_empty() || self.teardown.is_some()
+    }
+
     /// Whether a spec limits its waits, so that a blocked step may end by itself and how the limit
     /// compares with `deadlock_timeout` is part of what it tests.
     #[must_use]

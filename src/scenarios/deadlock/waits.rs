@@ -3,7 +3,7 @@
 //! Words and conflict table: PostgreSQL manual, "Explicit locking"; hard and
 //! soft edges: `src/backend/storage/lmgr/README` of the server's source.
 
-use super::execute::Snapshot;
+use super::record::Snapshot;
 use super::spec::Spec;
 use crate::model::evidence::deadlock::{LockedObject, WaitEdge};
 use crate::postgres::locks::{Lock, LockSnapshot, Waiter};
