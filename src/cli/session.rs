@@ -92,7 +92,7 @@ pub(super) async fn with_session<T>(
         interrupts.stop(work(&session)).await
     };
     if result.is_ok() {
-        keep(&target, terminal).await;
+        keep(&target, terminal, &interrupts).await;
     }
     terminal.finish_progress();
     let closed = target.close().await;
@@ -102,9 +102,9 @@ pub(super) async fn with_session<T>(
 }
 
 /// No result depends on it: without, the next run makes its templates anew.
-async fn keep(target: &Target, terminal: &Terminal) {
+async fn keep(target: &Target, terminal: &Terminal, interrupts: &Interrupts) {
     terminal.phase("keeping the templates for the next run", None);
-    let kept = unless_interrupted(async { Ok(target.keep_templates().await) }).await;
+    let kept = interrupts.stop(async { Ok(target.keep_templates().await) }).await;
     if let Ok(Err(error)) = kept {
         terminal.say(&format!("the templates are not kept for the next run: {error}"));
     }

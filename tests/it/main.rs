@@ -5,8 +5,8 @@
 
 mod cli;
 mod deadlock;
-mod init;
 mod deadlock_kinds;
+mod init;
 mod load;
 mod migrate;
 mod n_plus_one;
