@@ -37,6 +37,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path: PathBuf = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
+        if path.ends_with("reports") || path.ends_with(".plimsoll") {
+            continue;
+        }
         if path.is_dir() {
             copy(&path, &target);
         } else {
