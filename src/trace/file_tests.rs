@@ -8,7 +8,7 @@ fn record(sequence: u64) -> StatementRecord {
     StatementRecord {
         sequence,
         connection: sequence % 3,
-        transaction: (sequence % 2 == 0).then_some(sequence / 2),
+        transaction: sequence.is_multiple_of(2).then_some(sequence / 2),
         scope: Some(Arc::from("test_a")),
         start_us: sequence * 100,
         first_row_us: Some(sequence * 100 + 7),

@@ -141,7 +141,7 @@ pub enum Protocol {
     Simple,
     /// Parse, Bind, Execute.
     Extended,
-    /// SQL-level EXECUTE of a PREPAREd statement.
+    /// SQL-level EXECUTE of a prepared statement.
     SqlPrepared,
     /// COPY in either direction.
     Copy,
@@ -186,7 +186,7 @@ pub struct StatementRecord {
     /// How it travelled.
     pub protocol: Protocol,
     /// For a portal executed again after a suspension, and for FETCH of a
-    /// DECLAREd cursor where the recorder follows it: `sequence` of the first part.
+    /// declared cursor where the recorder follows it: `sequence` of the first part.
     pub continues: Option<u64>,
     /// The session's `application_name`.
     pub application_name: Option<Arc<str>>,
@@ -211,7 +211,6 @@ pub struct TableName {
 
 /// One event of a trace file.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "almost every event is a statement")]
 pub enum TraceEvent {
     /// One execution.
     Statement(StatementRecord),

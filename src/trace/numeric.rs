@@ -2,7 +2,7 @@
 
 /// Appends the text of a binary numeric. False where the bytes are not one.
 pub(super) fn write_text(bytes: &[u8], text: &mut Vec<u8>) -> bool {
-    let Some(words) = (bytes.len() >= 8 && bytes.len() % 2 == 0).then(|| {
+    let Some(words) = (bytes.len() >= 8 && bytes.len().is_multiple_of(2)).then(|| {
         bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect::<Vec<u16>>()
     }) else {
         return false;

@@ -319,7 +319,7 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// A small reproducible generator (SplitMix64, Steele, Lea and Flood 2014).
+/// A small reproducible generator (`SplitMix64`, Steele, Lea and Flood 2014).
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -338,7 +338,7 @@ impl Dice {
     }
 }
 
-/// Orders `1..=count` of random users up to `users`: id, user_id.
+/// Orders `1..=count` of random users up to `users`: `id`, `user_id`.
 pub fn orders(count: i64, users: u64, seed: u64) -> Vec<Row> {
     let mut dice = Dice(seed);
     (1..=count).map(|id| row![id, dice.roll(users) as i64 + 1]).collect()

@@ -1,5 +1,7 @@
 //! The labelled set: what is a loop, with N and parent, and what is none.
 
+#![allow(clippy::cast_possible_wrap, reason = "all numbers of the pretended application are small")]
+#![allow(dead_code, reason = "the example and the test use different parts")]
 #![allow(unreachable_pub, reason = "shared by an example and a test, each a root of its own")]
 
 #[macro_use]

@@ -236,8 +236,8 @@ impl Explainer<'_, '_> {
         let used = progress.used.entry(value).or_insert(0);
         let over_capacity = *used >= standing.rows;
         *used += 1;
-        let is_next =
-            progress.is_next(&self.executions.results[result].columns[column], value, standing.rank);
+        let is_next = is_reached
+            & progress.is_next(&self.executions.results[result].columns[column], value, standing.rank);
         let in_order =
             progress.step(&self.executions.results[result].columns[column], value, standing.first_row);
         let parent = self.executions.results[result].execution;
