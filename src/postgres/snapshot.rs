@@ -10,6 +10,7 @@ use super::cluster::{cached_cluster, key};
 use super::copy::{copy_selected, copy_tree};
 use super::directory::random_letters;
 use super::programs::Programs;
+use crate::stats::clock;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -44,7 +45,7 @@ pub(super) fn restore(snapshot: &Path, data: &Path, account: &Account) -> bool {
         return false;
     }
     // Used now: the others go first.
-    let _ = std::fs::File::open(snapshot).and_then(|folder| folder.set_modified(SystemTime::now()));
+    let _ = std::fs::File::open(snapshot).and_then(|folder| folder.set_modified(clock::wall_clock()));
     true
 }
 
@@ -137,7 +138,7 @@ mod tests {
         let make = |name: &str, age_s: u64| {
             let path = folder.path().join(name);
             std::fs::create_dir(&path).unwrap();
-            let time = SystemTime::now() - Duration::from_secs(age_s);
+            let time = clock::wall_clock() - Duration::from_secs(age_s);
             std::fs::File::open(&path).unwrap().set_modified(time).unwrap();
             path
         };

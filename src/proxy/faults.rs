@@ -140,9 +140,9 @@ impl FaultState {
 /// An answer that is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// ParseComplete or BindComplete; dropped where the request was ours.
+    /// `ParseComplete` or `BindComplete`; dropped where the request was ours.
     Acknowledgement { is_ours: bool },
-    /// ReadyForQuery.
+    /// `ReadyForQuery`.
     Ready,
 }
 
@@ -237,11 +237,7 @@ impl Faults {
         match Message::decode(&frame) {
             Message::Parse(parse) => self.parse(&parse),
             Message::Bind(bind) => self.bind(&bind),
-            Message::Execute(execute) => {
-                if self.execute(&execute, out) {
-                    return;
-                }
-            }
+            Message::Execute(execute) if self.execute(&execute, out) => return,
             Message::Query(query) => {
                 self.expect(Expected::Ready);
                 if self.query(&query, out) {

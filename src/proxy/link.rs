@@ -261,7 +261,7 @@ impl Link {
             around.shared.observe(self.id, Event::Connected, &[]);
         }
         let head = std::mem::take(&mut self.head);
-        self.from_client(&head, around);
+        self.client_sent(&head, around);
     }
 
     /// Forwards in both directions. False once both ends are done.
@@ -302,7 +302,7 @@ impl Link {
                 around.shared.observe_at(self.id, Event::Client, at_us, &around.buffer[..count]);
             } else {
                 let bytes = around.buffer[..count].to_vec();
-                self.from_client(&bytes, around);
+                self.client_sent(&bytes, around);
                 if self.phase == Phase::Closing {
                     return false;
                 }
@@ -355,7 +355,7 @@ impl Link {
     }
 
     /// The way of a client's bytes where something looks at them or holds them back.
-    fn from_client(&mut self, bytes: &[u8], around: &mut Surroundings<'_>) {
+    fn client_sent(&mut self, bytes: &[u8], around: &mut Surroundings<'_>) {
         let at_us = around.shared.now_us();
         let mut out = bytes.to_vec();
         if let Some(login) = &mut self.login {

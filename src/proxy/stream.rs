@@ -107,11 +107,6 @@ impl Stream {
         self.tls.is_some()
     }
 
-    /// Whether a TLS handshake is still going on.
-    pub(super) fn is_handshaking(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.connection.is_handshaking())
-    }
-
     /// The peer's first certificate.
     pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
         let certificates = self.tls.as_ref()?.connection.peer_certificates()?;

@@ -2,6 +2,8 @@
 //! `proxy`, `server`, `project`, `seed`; `tidy` holds the repository to its own rules.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+#![allow(clippy::print_stdout, reason = "some tests print a table for the documents")]
+#![allow(clippy::disallowed_methods, reason = "tests read their own environment and clock")]
 
 mod cli;
 mod deadlock;

@@ -48,10 +48,8 @@ impl Session {
             BackendMessage::CopyOut(_) | BackendMessage::CopyBoth(_) => self.copy_started(ledger),
             BackendMessage::CopyData => self.copy_bytes(u64::from(frame.body_bytes)),
             BackendMessage::FunctionCallResponse => self.function_returned(at_us, ledger),
-            BackendMessage::ParameterStatus(status) => {
-                if status.name == b"application_name" {
-                    self.labels.application_name(status.value);
-                }
+            BackendMessage::ParameterStatus(status) if status.name == b"application_name" => {
+                self.labels.application_name(status.value);
             }
             BackendMessage::Unknown(_) | BackendMessage::Malformed(_) => {
                 ledger.losses.undecoded_messages += 1
@@ -140,7 +138,7 @@ impl Session {
         let (sequence, shape) =
             (execution.sequence, statement.inner.as_ref().map(|inner| inner.template.shape.clone()));
         self.labels.begin_with(tag, ledger);
-        self.record(execution, Outcome::Ok, at_us, rows, ledger);
+        self.record(*execution, Outcome::Ok, at_us, rows, ledger);
         if statement.command != Command::RollbackToSavepoint && self.labels.end_with(tag) {
             self.names.cursors.retain(|cursor| cursor.is_held);
         }
@@ -181,7 +179,7 @@ impl Session {
             if let Some(portal) = portal {
                 portal.first.set(portal.first.get().or(Some(execution.sequence)));
             }
-            self.record(execution, Outcome::Ok, at_us, None, ledger);
+            self.record(*execution, Outcome::Ok, at_us, None, ledger);
         }
     }
 
@@ -208,7 +206,7 @@ impl Session {
             }
             Some(Pending::Function(execution)) => {
                 if let Some(execution) = execution.take() {
-                    self.record(execution, outcome, at_us, None, ledger);
+                    self.record(*execution, outcome, at_us, None, ledger);
                 }
             }
             Some(_) => self.pipeline_failed(sqlstate, at_us, ledger),
@@ -224,7 +222,7 @@ impl Session {
             match pending {
                 Pending::Execute(Some(execution), _) => {
                     let outcome = error.take().map_or(Outcome::Skipped, Outcome::Error);
-                    self.record(execution, outcome, at_us, None, ledger);
+                    self.record(*execution, outcome, at_us, None, ledger);
                 }
                 Pending::Execute(None, _) => error = None,
                 other => undone.push(other),
@@ -266,7 +264,7 @@ impl Session {
                 Some(pending) if pending.ends_group() => break,
                 Some(Pending::Execute(Some(execution), _)) => {
                     ledger.losses.undecoded_messages += 1;
-                    self.record(execution, Outcome::Unfinished, at_us, None, ledger);
+                    self.record(*execution, Outcome::Unfinished, at_us, None, ledger);
                 }
                 Some(_) => ledger.losses.undecoded_messages += 1,
             }
@@ -300,7 +298,7 @@ impl Session {
         if let Some(Pending::Function(execution)) = self.requests.front()
             && let Some(execution) = execution.take()
         {
-            self.record(execution, Outcome::Ok, at_us, None, ledger);
+            self.record(*execution, Outcome::Ok, at_us, None, ledger);
         }
     }
 }

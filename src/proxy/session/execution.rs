@@ -124,7 +124,7 @@ impl Execution {
 
     /// The record of what happened.
     pub(super) fn finish(
-        self: Box<Self>,
+        self,
         outcome: Outcome,
         end_us: u64,
         rows: Option<u64>,

@@ -91,11 +91,11 @@ impl Session {
         while let Some(pending) = self.requests.pop() {
             match pending {
                 Pending::Execute(Some(execution), _) | Pending::Function(Some(execution)) => {
-                    self.record(execution, Outcome::Unfinished, at_us, None, ledger);
+                    self.record(*execution, Outcome::Unfinished, at_us, None, ledger);
                 }
                 Pending::Query(mut query) if !query.is_failed => {
                     while let Some(execution) = query.take_statement(&self.names, ledger) {
-                        self.record(execution, Outcome::Unfinished, at_us, None, ledger);
+                        self.record(*execution, Outcome::Unfinished, at_us, None, ledger);
                     }
                 }
                 _ => {}
@@ -124,7 +124,7 @@ impl Session {
 
     fn record(
         &self,
-        execution: Box<Execution>,
+        execution: Execution,
         outcome: Outcome,
         end_us: u64,
         rows: Option<u64>,

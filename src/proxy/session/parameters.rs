@@ -52,7 +52,10 @@ fn binary_text(oid: u32, bytes: &[u8]) -> String {
         (25 | 1042 | 1043 | 19 | 114 | 705, text) => String::from_utf8_lossy(text).into_owned(),
         _ => {
             let mut text = String::from("\\x");
-            bytes.iter().for_each(|byte| drop(write!(text, "{byte:02x}")));
+            for byte in bytes {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{byte:02x}");
+            }
             text
         }
     }

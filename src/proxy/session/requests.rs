@@ -63,7 +63,7 @@ impl Session {
                 if let Some(portal) = self.names.portals.get(execute.portal)
                     && let Some(execution) = execution_of(&portal, at_us, ledger)
                 {
-                    self.record(execution, outcome, at_us, None, ledger);
+                    self.record(*execution, outcome, at_us, None, ledger);
                 }
             }
             // The portal an Execute behind it will name, for its record.

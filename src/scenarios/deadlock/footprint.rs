@@ -175,7 +175,7 @@ fn writes(locks: &[&Held], table: &str) -> bool {
     locks.iter().any(|held| relation_of(held) == Some(table) && is_write(held))
 }
 
-/// More than reading: row locks, new keys, and table modes from RowShareLock on.
+/// More than reading: row locks, new keys, and table modes from `RowShareLock` on.
 fn is_write(held: &Held) -> bool {
     held.mode != Mode::Table(0)
 }

@@ -42,7 +42,7 @@ pub(super) fn kind(cycle: &[WaitEdge]) -> ConflictKind {
         ConflictKind::UniqueIndex
     } else if all(|object| matches!(object, LockedObject::Transaction | LockedObject::Row { .. })) {
         ConflictKind::RowUpgrade
-    } else if cycle.iter().any(|edge| is_explicit_table_lock(edge)) {
+    } else if cycle.iter().any(is_explicit_table_lock) {
         ConflictKind::DdlAgainstDml
     } else {
         ConflictKind::Mixed

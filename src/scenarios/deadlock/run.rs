@@ -215,7 +215,7 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
             deadlocking.join(", ")
         )
     };
-    report.findings.sort_by(|a, b| b.severity.cmp(&a.severity));
+    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     report.evidence = Evidence::Deadlock(evidence.clone());
 }
 

@@ -204,11 +204,10 @@ impl<'a> Stage<'a> {
         }
         let since = clock::now();
         while !blocked.is_empty() && clock::now() - since <= self.manner.step_limit {
-            for lane in 0..self.lanes.len() {
-                if std::mem::take(&mut is_idle[lane]) {
-                    self.bounded(&self.lanes[lane].session, "ROLLBACK").await;
-                    self.bounded(&self.lanes[lane].session, "SELECT pg_catalog.pg_advisory_unlock_all()")
-                        .await;
+            for (lane, is_idle) in self.lanes.iter().zip(&mut is_idle) {
+                if std::mem::take(is_idle) {
+                    self.bounded(&lane.session, "ROLLBACK").await;
+                    self.bounded(&lane.session, "SELECT pg_catalog.pg_advisory_unlock_all()").await;
                 }
             }
             for lane in std::mem::take(&mut blocked) {
