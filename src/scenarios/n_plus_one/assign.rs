@@ -108,7 +108,7 @@ fn best(
         let agreement = agreement(executions, stream, at, position, explanations, sources, choice);
         let recency = if choice.result == latest { 1.0 } else { 0.0 };
         let echo = if choice.is_echo { 1.5 } else { 0.0 };
-        let stray = stray(executions, shape, sources, choice);
+        let stray = stray(shape, sources, choice);
         let order = agreement.in_order + 4.0 * agreement.next;
         let own = if agreement.is_next { 2.0 } else { 0.0 };
         let score = affinity + 3.0 * agreement.explained + order + own + recency - echo - stray;
@@ -128,8 +128,8 @@ fn best(
 
 /// Single rows hold any value by chance. One that came before another of its
 /// kind, or that the child's own statement returned, is a poor source.
-fn stray(executions: &Executions<'_>, child: usize, sources: &Sources, choice: &Explanation) -> f64 {
-    if executions.results[choice.result].rows > 1 {
+fn stray(child: usize, sources: &Sources, choice: &Explanation) -> f64 {
+    if sources.list[choice.source].most_rows > 1 {
         return 0.0;
     }
     let is_own = sources.list[choice.source].shape == child;
@@ -153,7 +153,8 @@ struct Agreement {
 /// rows, which hold any value by chance, since the first of their kind.
 fn born(executions: &Executions<'_>, sources: &Sources, choice: &Explanation) -> usize {
     let result = &executions.results[choice.result];
-    let first = sources.list[choice.source].results.first().filter(|_| result.rows <= 1);
+    let first =
+        sources.list[choice.source].results.first().filter(|_| sources.list[choice.source].most_rows <= 1);
     first.map_or(result.execution, |first| executions.results[*first].execution)
 }
 

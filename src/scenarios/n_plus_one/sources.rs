@@ -21,6 +21,8 @@ pub(super) struct Source {
     pub(super) name: ResultColumn,
     /// Its result sets, oldest first.
     pub(super) results: Vec<usize>,
+    /// Most rows of one of them.
+    pub(super) most_rows: u64,
 }
 
 impl Source {
@@ -77,9 +79,11 @@ impl Sources {
                     column,
                     name: executions.result_column(execution, column),
                     results: Vec::new(),
+                    most_rows: 0,
                 });
                 self.list.len() - 1
             });
+            self.list[source].most_rows = self.list[source].most_rows.max(record.rows);
             let known = &mut self.list[source].results;
             if known.last().is_none_or(|last| *last < result) {
                 known.push(result);
