@@ -3,35 +3,35 @@
 //! The map, leaves first. A module may use only what `ARCHITECTURE.md` allows
 //! it; `tests/it/tidy.rs` fails on any other edge.
 
-/// The command line.
+// The command line.
 pub mod cli;
-/// Statements executed at a schedule and timed.
+// Statements executed at a schedule and timed.
 pub mod load;
-/// Plain data every part speaks: findings, measurements, verdicts, the run report.
+// Plain data every part speaks: findings, measurements, verdicts, the run report.
 pub mod model;
-/// Parameter sets for a query, drawn from their declared sources.
+// Parameter sets for a query, drawn from their declared sources.
 pub mod parameters;
-/// EXPLAIN's plan tree: parsed, walked, checked, without I/O.
+// EXPLAIN's plan tree: parsed, walked, checked, without I/O.
 pub mod plan;
-/// Everything that talks to a PostgreSQL server's administration: throwaway servers, connections, clones, migrations, catalogue, locks.
+// Everything that talks to a PostgreSQL server's administration: throwaway servers, connections, clones, migrations, catalogue, locks.
 pub mod postgres;
-/// Databases at a schema version and a volume, ready for a scenario.
+// Databases at a schema version and a volume, ready for a scenario.
 pub mod prepare;
-/// A project folder, read and checked: files with positions to resolved plain data.
+// A project folder, read and checked: files with positions to resolved plain data.
 pub mod project;
-/// The recording proxy: observes, never alters.
+// The recording proxy: observes, never alters.
 pub mod proxy;
-/// The run report, written in every outgoing format.
+// The run report, written in every outgoing format.
 pub mod report;
-/// The four questions.
+// The four questions.
 pub mod scenarios;
-/// Data from declared distributions.
+// Data from declared distributions.
 pub mod seed;
-/// SQL text without a server: lexer, shape, parameters, rewriting.
+// SQL text without a server: lexer, shape, parameters, rewriting.
 pub mod sql;
-/// Time: the only place that reads a clock; histograms, intervals, comparison, growth.
+// Time: the only place that reads a clock; histograms, intervals, comparison, growth.
 pub mod stats;
-/// Recorded statements of an application, and the trace file.
+// Recorded statements of an application, and the trace file.
 pub mod trace;
-/// The PostgreSQL wire protocol without I/O.
+// The PostgreSQL wire protocol without I/O.
 pub mod wire;

@@ -43,7 +43,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub no_fsync: bool,
 
-    /// Data volume, one of [volumes]; several where the command allows: small,medium
+    /// Data volume, one of those in plimsoll.toml; several where the command allows: small,medium
     #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
     pub volume: Vec<String>,
 

@@ -24,7 +24,7 @@ pub(super) struct RecordOptions {
     /// Add a round-trip time, such as 1ms
     #[arg(long, value_name = "TIME", value_parser = duration)]
     delay: Option<Duration>,
-    /// Fail a statement: SQLSTATE:[n:]text, such as `40P01:2:update stock`
+    /// Fail a statement: as SQLSTATE, which one, and text, such as `40P01:2:update stock`
     #[arg(long, value_name = "FAULT")]
     inject: Option<FaultPlan>,
     /// Offer TLS to the command, with this certificate (PEM)

@@ -1,6 +1,6 @@
 //! `data/distributions.toml`: what the tables are filled with.
 //!
-//! Plain data after [`parse`]: whatever can be told from the file alone has been
+//! Plain data after [`parse()`]: whatever can be told from the file alone has been
 //! checked. What needs the catalogue (do the table, the column and its type
 //! agree?) is checked by `seed::plan`, which uses the spans kept here.
 

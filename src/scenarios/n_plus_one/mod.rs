@@ -1,7 +1,7 @@
 //! Does the application ask per row what it could ask once?
 //!
-//! [`detect`] is a pure function from a trace to loops and other repetitions;
-//! [`judge`] adds the baseline and the verdict; [`run`] finds the traces.
+//! [`detect()`] is a pure function from a trace to loops and other repetitions;
+//! [`judge()`] adds the baseline and the verdict; [`run()`] finds the traces.
 
 mod affinity;
 mod assign;
