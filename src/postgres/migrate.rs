@@ -162,13 +162,14 @@ async fn read_ledger(session: &Session) -> Result<Vec<LedgerEntry>, Error> {
 }
 
 /// The ledger and the files must tell the same story.
-fn check_ledger(files: &[MigrationFile], ledger: &[LedgerEntry]) -> Result<(), MigrationError> {
+fn check_ledger(files: &[MigrationFile], ledger: &[LedgerEntry]) -> Result<(), Error> {
     for entry in ledger {
         let Some(file) = files.iter().find(|file| file.version == entry.version) else {
             return Err(MigrationError::whole(format!(
                 "migration {} was applied at {}, but its file is gone: restore it, or start from a new database",
                 entry.version, entry.applied_at
-            )));
+            ))
+            .into());
         };
         if file.checksum() != entry.checksum {
             return Err(MigrationError::whole(format!(
@@ -176,7 +177,8 @@ fn check_ledger(files: &[MigrationFile], ledger: &[LedgerEntry]) -> Result<(), M
                  or start from a new database",
                 file.name(),
                 entry.applied_at
-            )));
+            ))
+            .into());
         }
     }
     let is_applied = |file: &MigrationFile| ledger.iter().any(|entry| entry.version == file.version);
@@ -186,7 +188,8 @@ fn check_ledger(files: &[MigrationFile], ledger: &[LedgerEntry]) -> Result<(), M
             "{} comes before {}, which is applied already: give it a later version",
             late.name(),
             files[last].name()
-        ))),
+        ))
+        .into()),
         None => Ok(()),
     }
 }
@@ -250,7 +253,7 @@ fn failure(file: &MigrationFile, range: Range<usize>, error: &tokio_postgres::Er
 }
 
 /// Statements that would end our transaction, or wait for data that never comes.
-fn refuse_what_cannot_work(file: &MigrationFile, statements: &[Range<usize>]) -> Result<(), MigrationError> {
+fn refuse_what_cannot_work(file: &MigrationFile, statements: &[Range<usize>]) -> Result<(), Error> {
     for range in statements {
         let statement = &file.sql[range.clone()];
         let mut words = statement.split_whitespace().map(str::to_ascii_lowercase);
@@ -274,7 +277,8 @@ fn refuse_what_cannot_work(file: &MigrationFile, statements: &[Range<usize>]) ->
             continue;
         };
         let (line, column) = locate(&file.sql, range.clone(), Some(1));
-        return Err(MigrationError { path: Some(file.path.clone()), line, column, message, server: None });
+        let path = Some(file.path.clone());
+        return Err(MigrationError { path, line, column, message, server: None }.into());
     }
     Ok(())
 }
