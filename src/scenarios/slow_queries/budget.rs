@@ -8,7 +8,7 @@ use crate::model::{Unit, Verdict};
 use crate::plan;
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
 use crate::stats::clustered::{clustered_mean, clustered_quantile, clustered_quantile_ratio};
-use crate::stats::quantile::{quantile_interval, samples_needed, sort};
+use crate::stats::quantile::{quantile, quantile_interval, samples_needed, sort};
 use crate::stats::{Estimate, Interval};
 
 /// A maximum is broken when more executions than this share exceed it: a single
@@ -78,6 +78,10 @@ fn decide_time(
         side_of_max(&found, limit)
     } else {
         side(&found, limit, metric, record)
+    };
+    let verdict = match verdict {
+        Verdict::Fail if unit == Unit::Microseconds => blame(&found, limit, machine_delay_us(metric, ping)),
+        other => other,
     };
     let because = format!(
         "{} lies between {} and {} with {:.2} % confidence ({} connections, {} samples)",
@@ -183,6 +187,30 @@ fn side(found: &Estimate, limit: f64, metric: TimeMetric, record: &QueryRecord) 
     } else {
         inconclusive(needed(found, limit, metric, record))
     }
+}
+
+/// A failure stands where it would without the delay that the machine alone
+/// puts on a statement that does nothing; else the machine is too noisy to know.
+fn blame(found: &Estimate, limit: f64, machine_delay_us: f64) -> Verdict {
+    if found.interval.low - machine_delay_us >= limit {
+        return Verdict::Fail;
+    }
+    inconclusive(format!(
+        "a calmer machine, a budget relative to ping or one on a counter: the machine alone delays a statement that does nothing by {}",
+        show(machine_delay_us, Unit::Microseconds)
+    ))
+}
+
+/// By how much the reference statement exceeds its own median at this
+/// statistic, in microseconds. The server's own times are taken without it.
+fn machine_delay_us(metric: TimeMetric, ping: &Latencies) -> f64 {
+    let sorted = ping.sorted();
+    let statistic = match metric {
+        TimeMetric::Planning | TimeMetric::Execution => None,
+        TimeMetric::Avg => (!sorted.is_empty()).then(|| sorted.iter().sum::<f64>() / sorted.len() as f64),
+        _ => percentile(metric).and_then(|p| quantile(&sorted, p)),
+    };
+    statistic.zip(quantile(&sorted, 0.5)).map_or(0.0, |(at, median)| (at - median).max(0.0))
 }
 
 /// What would move the interval to one side of the limit.

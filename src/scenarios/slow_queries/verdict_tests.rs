@@ -83,6 +83,20 @@ fn a_budget_within_the_interval_is_inconclusive_and_says_what_would_decide() {
 }
 
 #[test]
+fn what_the_machine_alone_can_cause_is_no_failure() {
+    let slow = record(vec![time(TimeMetric::P95, 850.0)]);
+    // A statement that does nothing takes up to 600 µs more than usual here.
+    let judged = judge(&slow, &spread(100.0, 1_300.0), CONFIDENCE, None);
+    let Verdict::Inconclusive { needs } = judged.evidence.verdict else {
+        panic!("the machine was blamed on the query")
+    };
+    assert!(needs.starts_with("a calmer machine"), "{needs}");
+    assert_eq!(judged.findings, []);
+    let slower = record(vec![time(TimeMetric::P95, 300.0)]);
+    assert_eq!(judge(&slower, &spread(100.0, 1_300.0), CONFIDENCE, None).evidence.verdict, Verdict::Fail);
+}
+
+#[test]
 fn a_limit_is_outside_its_budget() {
     let mut flat = record(vec![time(TimeMetric::P50, 1_000.0)]);
     flat.latencies = spread(1_000.0, 1_000.0);
