@@ -178,9 +178,10 @@ async fn the_pair_is_predicted_from_solo_runs_also_across_specs() {
 /// names a local `src/test/isolation` of the server's source, `PLIMSOLL_ISOLATION_ONLY` a part of a name.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL's source: PLIMSOLL_ISOLATION_SUITE=…/src/test/isolation"]
+#[expect(clippy::print_stdout, reason = "says how many specs agree")]
 async fn postgresqls_own_isolation_specs_print_what_the_isolation_tester_prints() {
-    let suite = std::path::PathBuf::from(std::env::var("PLIMSOLL_ISOLATION_SUITE").unwrap());
-    let only = std::env::var("PLIMSOLL_ISOLATION_ONLY").unwrap_or_default();
+    let suite = std::path::PathBuf::from(std::env::var_os("PLIMSOLL_ISOLATION_SUITE").unwrap());
+    let only = std::env::var_os("PLIMSOLL_ISOLATION_ONLY").unwrap_or_default().into_string().unwrap();
     let mut names: Vec<String> = std::fs::read_dir(suite.join("specs"))
         .unwrap()
         .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
@@ -245,6 +246,7 @@ async fn compare_with_expected(
 /// The table of `docs/deadlock.md`: detection against the server's rule. Prints it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test --release --test it detection_time -- --ignored --nocapture"]
+#[expect(clippy::print_stdout, reason = "prints the table of the docs")]
 async fn detection_time_is_what_the_rule_gives() {
     println!(
         "| deadlock_timeout | trials | measured, ms | by the rule, ms | beyond the rule, ms | victim as predicted |"

@@ -494,6 +494,7 @@ fn text_of(case: &Case) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "prints the table of the docs")]
 async fn every_kind_of_conflict_is_told_apart() {
     let database = support::database("kinds").await;
     database.execute(SCHEMA).await;
