@@ -2,10 +2,11 @@
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::session::load_project;
+use super::session::{load_project, load_project_or_default};
 use super::{ExitCode, Failure, Terminal};
 use crate::project::Project;
 use crate::project::transaction::SpecFile;
+use crate::report::Format;
 use crate::scenarios::deadlock as scenario;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,12 +34,13 @@ pub(super) async fn run(
     terminal: &Terminal,
     options: &Options,
 ) -> Result<ExitCode, Failure> {
-    let project = load_project(global)?;
     let files = read_specs(&options.files)?;
+    let project = if files.is_empty() { load_project(global)? } else { load_project_or_default(global)? };
     if files.is_empty() && project.transactions.is_empty() {
         return Err(Failure::Usage("no spec is named, and the project has no transactions/*.spec".into()));
     }
     let mut chosen = scenario::Options { files, ..scenario::Options::of(&project.settings.deadlock) };
+    chosen.transcript = global.format == Format::Isolationtester;
     chosen.repetitions = options.repetitions.unwrap_or(chosen.repetitions);
     chosen.max_interleavings = options.max_interleavings.unwrap_or(chosen.max_interleavings);
     if let Some(seconds) = options.step_timeout {

@@ -7,8 +7,11 @@ use super::{ExitCode, Failure, Terminal};
 use crate::project::Project;
 use crate::report::table::{self, Align};
 use crate::report::units;
-use crate::seed::SeedOutcome;
+use crate::seed::{FigureKind, ObtainedColumn, ObtainedFigure, SeedOutcome};
 use std::io::{self, Write};
+
+/// The rest is in the data: a column may have dozens of categories.
+const FIGURES_SHOWN: usize = 4;
 
 /// `plimsoll seed`.
 #[derive(Debug, clap::Args)]
@@ -81,5 +84,45 @@ fn write(outcome: &SeedOutcome, volume: &str, out: &mut dyn Write) -> io::Result
         .collect();
     let header =
         [("table", Align::Left), ("rows", Align::Right), ("rows/s", Align::Right), ("size", Align::Right)];
+    table::write(&header, &rows, out)?;
+    writeln!(out, "\ndeclared versus obtained:\n")?;
+    write_obtained(&outcome.obtained, out)
+}
+
+/// The most telling figures of each column, and whether a test finds a difference.
+fn write_obtained(columns: &[ObtainedColumn], out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = columns
+        .iter()
+        .map(|column| {
+            let figures: Vec<String> = column.figures.iter().take(FIGURES_SHOWN).map(figure).collect();
+            vec![
+                format!("{}.{}", column.table, column.column),
+                column.declared.clone(),
+                figures.join(", "),
+                column.agreement.word().to_owned(),
+            ]
+        })
+        .collect();
+    let header = [
+        ("column", Align::Left),
+        ("declared", Align::Left),
+        ("declared → obtained", Align::Left),
+        ("", Align::Left),
+    ];
     table::write(&header, &rows, out)
+}
+
+/// `paid 55.0 % → 54.6 %`.
+fn figure(figure: &ObtainedFigure) -> String {
+    let text = |value: f64| match figure.kind {
+        FigureKind::Share => format!("{:.1} %", value * 100.0),
+        FigureKind::Value => units::significant(value),
+        FigureKind::EpochSeconds => date(value),
+    };
+    format!("{} {} → {}", figure.label, text(figure.declared), text(figure.obtained))
+}
+
+fn date(epoch_seconds: f64) -> String {
+    let instant = jiff::Timestamp::from_second(epoch_seconds as i64);
+    instant.map_or_else(|_| units::grouped(epoch_seconds), |instant| instant.strftime("%Y-%m-%d").to_string())
 }

@@ -22,6 +22,8 @@ pub enum Format {
     Github,
     /// The measurements
     Csv,
+    /// What PostgreSQL's isolation tester prints (`deadlock` only)
+    Isolationtester,
 }
 
 impl Format {
@@ -39,6 +41,7 @@ impl Format {
             Self::Markdown => super::markdown::write(report, out),
             Self::Github => super::github::write(report, out),
             Self::Csv => super::csv::write(report, out),
+            Self::Isolationtester => super::isolationtester::write(report, out),
         }
     }
 }
