@@ -169,8 +169,6 @@ pub struct TimeShares {
     pub execution: f64,
     /// Protocol, network and the client.
     pub transfer: f64,
-    /// Waiting for other sessions' locks; 0 where nobody else is connected.
-    pub lock_wait: f64,
 }
 
 /// An index created in a clone to see what it would do.

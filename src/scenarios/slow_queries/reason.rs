@@ -59,12 +59,7 @@ fn shares(record: &QueryRecord, set: &ExplainedSet) -> TimeShares {
     if total <= 0.0 {
         return TimeShares::default();
     }
-    TimeShares {
-        planning: planning / total,
-        execution: execution / total,
-        transfer: transfer / total,
-        lock_wait: 0.0,
-    }
+    TimeShares { planning: planning / total, execution: execution / total, transfer: transfer / total }
 }
 
 /// The reason in words, most telling first.
@@ -82,11 +77,10 @@ pub(crate) fn lines(reason: &Reason) -> Vec<String> {
             reason.node_buffers, reason.node_rows_read, reason.node_rows_passed
         ),
         format!(
-            "time: planning {:.0} %, execution {:.0} %, transfer and client {:.0} %, lock wait {:.0} %",
+            "time: planning {:.0} %, execution {:.0} %, transfer and client {:.0} %",
             reason.shares.planning * 100.0,
             reason.shares.execution * 100.0,
-            reason.shares.transfer * 100.0,
-            reason.shares.lock_wait * 100.0
+            reason.shares.transfer * 100.0
         ),
     ];
     if let Some(trial) = &reason.trial {

@@ -165,8 +165,6 @@ mirror! {
         execution: Real,
         /// Protocol, network and the client.
         transfer: Real,
-        /// Waiting for other sessions' locks; 0 where nobody else is connected.
-        lock_wait: Real,
     }
 
     /// An index created in a clone to see what it would do.
