@@ -48,7 +48,7 @@ pub(super) async fn run(
             .map_err(|error| Failure::Usage(format!("--step-timeout {seconds}: {error}")))?;
     }
     let finished = execute(global, terminal, &project, vec![Job::Deadlock(chosen)]).await?;
-    conclude(global, terminal, &finished)
+    conclude(global, terminal, finished)
 }
 
 /// What `plimsoll run` does for this scenario.

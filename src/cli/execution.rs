@@ -11,7 +11,7 @@ use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verd
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::proxy::Destination;
-use crate::report::kept_run::KeptRun;
+use crate::report::kept_run::{KeepError, KeptRun};
 use crate::scenarios::{deadlock, n_plus_one, regression, slow_queries};
 use std::sync::{Mutex, PoisonError};
 
@@ -79,6 +79,8 @@ pub(super) struct Finished {
     pub(super) kept: KeptRun,
     /// A wrapped command's own code where it is not zero.
     child_code: Option<ExitCode>,
+    /// Why the report could not be kept; it is printed all the same.
+    not_kept: Option<KeepError>,
 }
 
 /// Runs the jobs in order; returns the finished report and where it is kept.
@@ -96,7 +98,10 @@ pub(super) async fn execute(
     let result =
         with_session(global, terminal, project, async |session| run_jobs(session, &kept, jobs).await).await;
     match result {
-        Ok((report, child_code)) => Ok(Finished { report, kept, child_code }),
+        Ok((report, child_code)) => {
+            let not_kept = keep(&kept, &report).err();
+            Ok(Finished { report, kept, child_code, not_kept })
+        }
         Err(failure) => {
             if kept.has_report() {
                 terminal.note(&format!("partial report: {}", kept.directory().join("run.json").display()));
@@ -140,12 +145,10 @@ async fn run_jobs(
             }
             job => run_job(&context, &job).await?,
         };
-        write_plans(kept, &entry)?;
         growing.put(entry);
     }
     let mut report = growing.snapshot();
     report.complete = true;
-    kept.write(&report)?;
     Ok((report, child_code))
 }
 
@@ -173,9 +176,12 @@ fn skipped(scenario: Scenario, reason: &str) -> ScenarioReport {
     }
 }
 
-/// Timestamped by the run's own folder: one file a plan, diffable in git.
-fn write_plans(kept: &KeptRun, entry: &ScenarioReport) -> Result<(), Failure> {
-    if let Evidence::Regression(evidence) = &entry.evidence {
+/// The report, and its plans: timestamped by the run's own folder, one file a
+/// plan, diffable in git.
+fn keep(kept: &KeptRun, report: &RunReport) -> Result<(), KeepError> {
+    kept.write(report)?;
+    for entry in &report.scenarios {
+        let Evidence::Regression(evidence) = &entry.evidence else { continue };
         for plan in &evidence.plans {
             kept.write_file(&plan_file_name(plan), plan.json.as_bytes())?;
         }
@@ -225,9 +231,12 @@ fn empty_report(session: &Session<'_>, kept: &KeptRun) -> RunReport {
 pub(super) fn conclude(
     global: &Global,
     terminal: &Terminal,
-    finished: &Finished,
+    finished: Finished,
 ) -> Result<ExitCode, Failure> {
     super::output::write_report(global, terminal, &finished.report)?;
+    if let Some(error) = finished.not_kept {
+        return Err(error.into());
+    }
     terminal.note(&format!("report: {}", finished.kept.directory().join("run.json").display()));
     Ok(finished.child_code.unwrap_or_else(|| exit_code(&finished.report.verdict(), global.strict)))
 }

@@ -57,7 +57,7 @@ pub(super) async fn run(
         Job::NPlusOne(chosen)
     };
     let finished = execute(global, terminal, &project, vec![job]).await?;
-    conclude(global, terminal, &finished)
+    conclude(global, terminal, finished)
 }
 
 /// What `plimsoll run` does for this scenario.

@@ -2,12 +2,11 @@
 
 use super::arguments::Global;
 use super::interrupt::Interrupts;
-use super::recording::RecordOptions;
+use super::recording::{RecordOptions, trace_file};
 use super::{ExitCode, Failure, Terminal};
 use crate::proxy::{Destination, Recorder};
 use anyhow::Context as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// `plimsoll proxy`.
 #[derive(Debug, clap::Args)]
@@ -15,9 +14,6 @@ pub(crate) struct Options {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:6432", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// The trace file
-    #[arg(long, default_value = "plimsoll.trace", value_name = "FILE")]
-    to: PathBuf,
     #[command(flatten)]
     record: RecordOptions,
 }
@@ -30,7 +26,7 @@ pub(super) async fn run(
     let Some(url) = &global.url else {
         return Err(Failure::Usage("the proxy needs a server: give --url or DATABASE_URL".into()));
     };
-    let mut proxy_options = options.record.proxy_options(url, "proxy", Destination::File(options.to.clone()));
+    let mut proxy_options = options.record.proxy_options(url, "proxy", Destination::File(trace_file(global)));
     proxy_options.listen = options.listen;
     let recorder = Recorder::start(&proxy_options).context("starting the proxy")?;
     terminal.note(&format!("listening on {}; Ctrl-C ends the recording", recorder.address()));
@@ -44,6 +40,6 @@ pub(super) async fn run(
     if let Some(failure) = &recording.failure {
         return Err(Failure::Environment(anyhow::anyhow!("the trace file is not whole: {failure}")));
     }
-    terminal.note(&format!("trace: {}", options.to.display()));
+    terminal.note(&format!("trace: {}", trace_file(global).display()));
     Ok(ExitCode::Pass)
 }

@@ -1,5 +1,6 @@
 //! A wrapped command, recorded by the proxy between it and the database.
 
+use super::arguments::Global;
 use super::session::Session;
 use super::{ExitCode, Failure};
 use crate::proxy::{self, ChildCommand, ClientTls, Destination, FaultPlan, Recording};
@@ -90,6 +91,11 @@ impl RecordOptions {
             variables,
         })
     }
+}
+
+/// Where a trace goes: `--output`, else `plimsoll.trace` in this folder.
+pub(super) fn trace_file(global: &Global) -> PathBuf {
+    global.output.clone().unwrap_or_else(|| "plimsoll.trace".into())
 }
 
 /// `plimsoll` as a first word is this very program, wherever it is installed:

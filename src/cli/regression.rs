@@ -54,7 +54,7 @@ pub(super) async fn run(
         ..scenario_options(global)
     });
     let finished = execute(global, terminal, &project, vec![job]).await?;
-    conclude(global, terminal, &finished)
+    conclude(global, terminal, finished)
 }
 
 fn under_load(options: &Options) -> scenario::under_load::Options {

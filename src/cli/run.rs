@@ -31,7 +31,7 @@ pub(super) async fn run(
     let project = load_project(global)?;
     let jobs = jobs(global, &project, &options.scenarios);
     let finished = execute(global, terminal, &project, jobs).await?;
-    conclude(global, terminal, &finished)
+    conclude(global, terminal, finished)
 }
 
 /// One job a scenario; those the project has nothing for are skipped with the reason.

@@ -36,7 +36,7 @@ pub(super) async fn run(
         ..scenario_options(global, &project)
     });
     let finished = execute(global, terminal, &project, vec![job]).await?;
-    conclude(global, terminal, &finished)
+    conclude(global, terminal, finished)
 }
 
 /// The kept run that a reference names, where it ran this scenario.

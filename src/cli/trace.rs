@@ -1,11 +1,10 @@
 //! `plimsoll trace -- CMD`: a command recorded into a trace file.
 
 use super::arguments::Global;
-use super::recording::{RecordOptions, record};
+use super::recording::{RecordOptions, record, trace_file};
 use super::session::{load_project_or_default, with_session};
 use super::{ExitCode, Failure, Terminal};
 use crate::proxy::Destination;
-use std::path::PathBuf;
 
 /// `plimsoll trace -- CMD`.
 #[derive(Debug, clap::Args)]
@@ -13,9 +12,6 @@ pub(crate) struct Options {
     /// The command to record
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<String>,
-    /// The trace file
-    #[arg(long, default_value = "plimsoll.trace", value_name = "FILE")]
-    to: PathBuf,
     #[command(flatten)]
     record: RecordOptions,
 }
@@ -27,12 +23,13 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let project = load_project_or_default(global)?;
     let recorded = with_session(global, terminal, &project, async |session| {
-        record(session, &options.record, &options.command, Destination::File(options.to.clone())).await
+        record(session, &options.record, &options.command, Destination::File(trace_file(global))).await
     })
     .await?;
     if recorded.trace.connections == 0 {
         terminal.error("the command never connected through the recorder: it may use an address of its own");
     }
-    terminal.note(&format!("trace: {}   next: plimsoll n-plus-one --trace {0}", options.to.display()));
+    terminal
+        .note(&format!("trace: {}   next: plimsoll n-plus-one --trace {0}", trace_file(global).display()));
     Ok(recorded.child_code.unwrap_or(ExitCode::Pass))
 }
