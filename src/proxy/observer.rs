@@ -178,5 +178,6 @@ impl Observer {
 fn size_of_record(record: &StatementRecord) -> usize {
     let values: usize = record.values.iter().map(|column| column.hashes.len() * 8 + 24).sum();
     let kept: usize = record.kept_arguments.iter().flatten().flatten().map(|text| text.len() + 24).sum();
-    size_of::<StatementRecord>() + values + kept + record.arguments.len() * 24
+    let text = record.kept_text.as_ref().map_or(0, String::len);
+    size_of::<StatementRecord>() + values + kept + text + record.arguments.len() * 24
 }

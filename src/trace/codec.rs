@@ -303,7 +303,8 @@ fn write_labels(record: &StatementRecord, tables: &mut WrittenTables, output: &m
     let present = u8::from(record.scope.is_some())
         | u8::from(record.application_name.is_some()) << 1
         | u8::from(record.tags.is_some()) << 2
-        | u8::from(record.kept_arguments.is_some()) << 3;
+        | u8::from(record.kept_arguments.is_some()) << 3
+        | u8::from(record.kept_text.is_some()) << 4;
     output.bytes.push(present);
     for label in [&record.scope, &record.application_name].into_iter().flatten() {
         intern(&mut tables.strings, label, output, |output| output.text(label));
@@ -323,6 +324,9 @@ fn write_labels(record: &StatementRecord, tables: &mut WrittenTables, output: &m
                 output.text(value);
             }
         }
+    }
+    if let Some(text) = &record.kept_text {
+        output.text(text);
     }
 }
 
@@ -354,6 +358,7 @@ fn read_statement(input: &mut Input<'_>, tables: &mut ReadTables) -> Result<Stat
     let (scope, application_name) = (string(1, input)?, string(2, input)?);
     let tags = (present & 4 != 0).then(|| read_tags(input)).transpose()?.map(Arc::new);
     let kept_arguments = (present & 8 != 0).then(|| read_kept(input)).transpose()?;
+    let kept_text = (present & 16 != 0).then(|| input.text()).transpose()?;
     Ok(StatementRecord {
         sequence,
         connection,
@@ -374,6 +379,7 @@ fn read_statement(input: &mut Input<'_>, tables: &mut ReadTables) -> Result<Stat
         application_name,
         tags,
         kept_arguments,
+        kept_text,
     })
 }
 

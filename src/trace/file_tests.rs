@@ -35,6 +35,7 @@ fn record(sequence: u64) -> StatementRecord {
         application_name: (sequence > 2).then(|| Arc::from("app")),
         tags: (sequence == 1).then(|| Arc::new(Tags(vec![("a".into(), "b".into())]))),
         kept_arguments: (sequence == 1).then(|| vec![Some("x".into()), None]),
+        kept_text: (sequence == 1).then(|| "select 'x', null".into()),
     }
 }
 

@@ -10,6 +10,7 @@ mod calendar;
 mod codec;
 mod comment;
 mod file;
+mod inline;
 mod model;
 mod numeric;
 mod template;
@@ -17,6 +18,7 @@ mod value;
 
 pub use comment::{Tags, comment_tags, scope_setting};
 pub use file::{Reader, TraceFileError, Writer, read, write};
+pub use inline::{Bound, inline_parameters};
 pub use model::{
     Argument, Bounds, ColumnSource, ColumnValues, Header, Losses, Outcome, Protocol, StatementRecord,
     StatementShape, TableName, Trace, TraceEvent,

@@ -194,6 +194,9 @@ pub struct StatementRecord {
     pub tags: Option<Arc<Tags>>,
     /// The arguments as text, in the shape's order, where the recorder was told to keep values.
     pub kept_arguments: Option<Vec<Option<String>>>,
+    /// The whole statement with its parameters written in, where the recorder was told to keep values
+    /// and knows them all.
+    pub kept_text: Option<String>,
 }
 
 /// A table's name, resolved from the catalogue by whoever could.

@@ -313,6 +313,7 @@ impl<'a> Ask<'a> {
             application_name: app.names.get(&self.connection).cloned(),
             tags: self.tags,
             kept_arguments: None,
+            kept_text: None,
         };
         app.trace.push(TraceEvent::Statement(record));
         app.sequence

@@ -23,6 +23,7 @@ pub(super) struct Execution {
     pub(super) shape: Arc<StatementShape>,
     pub(super) arguments: Vec<Argument>,
     pub(super) kept_arguments: Option<Vec<Option<String>>>,
+    pub(super) kept_text: Option<String>,
     pub(super) protocol: Protocol,
     rows: u64,
     pub(super) bytes: u64,
@@ -52,6 +53,7 @@ impl Execution {
             statement,
             arguments: Vec::new(),
             kept_arguments: None,
+            kept_text: None,
             protocol,
             rows: 0,
             bytes: 0,
@@ -156,6 +158,7 @@ impl Execution {
             application_name: labels.application_name,
             tags: self.statement.tags.clone(),
             kept_arguments: self.kept_arguments,
+            kept_text: self.kept_text,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The values of a Bind, by number.
 
-use crate::trace::Format;
+use crate::trace::{Bound, Format};
 use crate::wire::{Bind, Field};
 use std::fmt::Write;
 
@@ -26,6 +26,24 @@ impl<'a> Values<'a> {
             (oid, format, Field::Null) => Some((oid, format, None)),
             (oid, format, Field::Value(bytes)) => Some((oid, format, Some(bytes))),
         }
+    }
+
+    /// The value to write into a statement; none where it was cut off or its binary form is not read.
+    pub(super) fn bound(&self, number: usize) -> Option<Bound> {
+        let (type_oid, format, bytes) = self.get(number)?;
+        let Some(bytes) = bytes else { return Some(Bound { type_oid, text: None }) };
+        let text = match format {
+            Format::Text => String::from_utf8(bytes.to_vec()).ok()?,
+            Format::Binary => {
+                let text = binary_text(type_oid, bytes);
+                // Hexadecimal is how bytea is written; of any other type it is not the value.
+                if text.starts_with("\\x") && type_oid != 17 {
+                    return None;
+                }
+                text
+            }
+        };
+        Some(Bound { type_oid, text: Some(text) })
     }
 
     /// The value as text, as far as its type is known; else its bytes in hexadecimal.

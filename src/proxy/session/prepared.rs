@@ -34,6 +34,7 @@ pub(super) struct Portal {
     pub(super) prepared: Rc<Prepared>,
     pub(super) arguments: Vec<Argument>,
     pub(super) kept_arguments: Option<Vec<Option<String>>>,
+    pub(super) kept_text: Option<String>,
     pub(super) formats: ResultFormats,
     pub(super) description: RefCell<Option<Rc<Description>>>,
     /// The sequence of its first execution, once it was suspended.

@@ -9,7 +9,7 @@ use super::pending::{Pending, SimpleQuery};
 use super::prepared::{Portal, Prepared};
 use super::resolve::resolve;
 use super::texts::Statement;
-use crate::trace::{Outcome, Protocol, StatementTemplate};
+use crate::trace::{Outcome, Protocol, StatementTemplate, inline_parameters};
 use crate::wire::{Bind, Execute, Frame, FrontendMessage, Parse, Query, StartupPacket, Subject};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -140,21 +140,22 @@ impl Session {
 }
 
 fn portal(prepared: Rc<Prepared>, bind: &Bind<'_>, ledger: &mut Ledger) -> Rc<Portal> {
-    let (arguments, kept_arguments) = match &prepared.statement {
+    let (arguments, kept_arguments, kept_text) = match &prepared.statement {
         Some(statement) => arguments(statement, &prepared, bind, ledger),
-        None => (Vec::new(), None),
+        None => (Vec::new(), None, None),
     };
     Rc::new(Portal {
         prepared,
         arguments,
         kept_arguments,
+        kept_text,
         formats: ResultFormats::of_bind(bind.result_formats()),
         description: RefCell::new(None),
         first: Cell::new(None),
     })
 }
 
-type BoundArguments = (Vec<crate::trace::Argument>, Option<Vec<Option<String>>>);
+type BoundArguments = (Vec<crate::trace::Argument>, Option<Vec<Option<String>>>, Option<String>);
 
 fn arguments(
     statement: &Statement,
@@ -172,8 +173,9 @@ fn arguments(
         }
     }
     let kept = statement.text.as_ref().filter(|_| ledger.keeps_values);
+    let inlined = kept.and_then(|text| inline_parameters(text, |number| values.bound(number)));
     let kept = kept.map(|text| StatementTemplate::kept_arguments(text, |number| values.text(number)));
-    (arguments, kept)
+    (arguments, kept, inlined)
 }
 
 /// The execution of a portal; a further part where it was suspended.
@@ -183,6 +185,7 @@ fn execution_of(portal: &Rc<Portal>, at_us: u64, ledger: &mut Ledger) -> Option<
     let mut execution = Box::new(Execution::new(sequence, at_us, statement, Protocol::Extended));
     execution.arguments.clone_from(&portal.arguments);
     execution.kept_arguments.clone_from(&portal.kept_arguments);
+    execution.kept_text.clone_from(&portal.kept_text);
     execution.continues = portal.first.get();
     Some(execution)
 }

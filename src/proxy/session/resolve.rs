@@ -6,7 +6,7 @@ use super::execution::Execution;
 use super::ledger::Ledger;
 use super::pending::SimpleQuery;
 use super::prepared::SessionNames;
-use crate::trace::{Format, Protocol, StatementTemplate};
+use crate::trace::{Bound, Format, Protocol, StatementTemplate, inline_parameters};
 
 impl SimpleQuery {
     /// The next statement of the text: what is known of it already, or anew.
@@ -56,6 +56,11 @@ pub(super) fn resolve(execution: &mut Execution, names: &SessionNames, ledger: &
             execution.kept_arguments = inner.text.as_ref().map(|text| {
                 StatementTemplate::kept_arguments(text, |number| arguments.get(number).cloned().flatten())
             });
+            execution.kept_text = inner.text.as_ref().and_then(|text| {
+                inline_parameters(text, |number| {
+                    Some(Bound { type_oid: 0, text: arguments.get(number)?.clone() })
+                })
+            });
         }
         Command::Fetch { name } => {
             if let Some(cursor) = names.cursors.get(name) {
@@ -73,4 +78,5 @@ fn fill_literals(execution: &mut Execution, ledger: &Ledger) {
     execution.arguments = template.arguments(&ledger.hasher, ledger.bounds.elements_per_argument, |_| None);
     execution.kept_arguments =
         execution.statement.text.as_ref().map(|text| StatementTemplate::kept_arguments(text, |_| None));
+    execution.kept_text = execution.statement.text.as_ref().map(|text| text.to_string());
 }

@@ -95,6 +95,7 @@ mod tests {
                     application_name: None,
                     tags: None,
                     kept_arguments: None,
+                    kept_text: None,
                 });
             }
         }

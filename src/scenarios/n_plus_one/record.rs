@@ -156,6 +156,7 @@ impl RecordedSession {
             application_name: None,
             tags: None,
             kept_arguments: None,
+            kept_text: None,
         }
     }
 }
