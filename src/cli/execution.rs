@@ -52,12 +52,17 @@ impl Job {
 struct GrowingReport<'a> {
     kept: &'a KeptRun,
     report: Mutex<RunReport>,
+    /// Plans that are files already.
+    plans_written: Mutex<usize>,
     terminal: &'a Terminal,
 }
 
 impl GrowingReport<'_> {
     /// Replaces the scenario's entry, and the file.
     fn put(&self, entry: ScenarioReport) {
+        if let Err(error) = self.write_new_plans(&entry) {
+            self.terminal.note(&format!("warning: {error}"));
+        }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.scenarios.retain(|s| s.scenario != entry.scenario);
         report.scenarios.push(entry);
@@ -66,6 +71,18 @@ impl GrowingReport<'_> {
         if let Err(error) = self.kept.write(&report) {
             self.terminal.note(&format!("warning: {error}"));
         }
+    }
+
+    /// Plans as files: timestamped by the run's own folder, one file a plan,
+    /// diffable in git. Written as they come, so that a run cut short has them too.
+    fn write_new_plans(&self, entry: &ScenarioReport) -> Result<(), KeepError> {
+        let Evidence::Regression(evidence) = &entry.evidence else { return Ok(()) };
+        let mut written = self.plans_written.lock().unwrap_or_else(PoisonError::into_inner);
+        for plan in evidence.plans.iter().skip(*written) {
+            self.kept.write_file(&plan_file_name(plan), plan.json.as_bytes())?;
+            *written += 1;
+        }
+        Ok(())
     }
 
     fn snapshot(&self) -> RunReport {
@@ -99,7 +116,7 @@ pub(super) async fn execute(
         with_session(global, terminal, project, async |session| run_jobs(session, &kept, jobs).await).await;
     match result {
         Ok((report, child_code)) => {
-            let not_kept = keep(&kept, &report).err();
+            let not_kept = kept.write(&report).err();
             Ok(Finished { report, kept, child_code, not_kept })
         }
         Err(failure) => {
@@ -118,8 +135,12 @@ async fn run_jobs(
     kept: &KeptRun,
     jobs: Vec<Job>,
 ) -> Result<(RunReport, Option<ExitCode>), Failure> {
-    let growing =
-        GrowingReport { kept, report: Mutex::new(empty_report(session, kept)), terminal: session.terminal };
+    let growing = GrowingReport {
+        kept,
+        report: Mutex::new(empty_report(session, kept)),
+        plans_written: Mutex::default(),
+        terminal: session.terminal,
+    };
     let checkpoint = |entry: &ScenarioReport| growing.put(entry.clone());
     let context = Context {
         project: session.project,
@@ -174,19 +195,6 @@ fn skipped(scenario: Scenario, reason: &str) -> ScenarioReport {
         warnings: Vec::new(),
         duration_ms: 0,
     }
-}
-
-/// The report, and its plans: timestamped by the run's own folder, one file a
-/// plan, diffable in git.
-fn keep(kept: &KeptRun, report: &RunReport) -> Result<(), KeepError> {
-    kept.write(report)?;
-    for entry in &report.scenarios {
-        let Evidence::Regression(evidence) = &entry.evidence else { continue };
-        for plan in &evidence.plans {
-            kept.write_file(&plan_file_name(plan), plan.json.as_bytes())?;
-        }
-    }
-    Ok(())
 }
 
 /// `plans/order_history.before.user_id=17_common.json`.

@@ -34,6 +34,10 @@ pub(crate) struct Options {
     /// `lock_timeout` of the migration under traffic, such as 2s [default: none]
     #[arg(long, value_name = "TIMEOUT", requires = "under_load")]
     lock_timeout: Option<String>,
+    /// Project the migration's duration, measured at each --volume, to a table of so many rows
+    /// [default: ten times the largest]
+    #[arg(long, value_name = "ROWS", requires = "under_load")]
+    project_to: Option<u64>,
 }
 
 pub(super) async fn run(
@@ -42,6 +46,11 @@ pub(super) async fn run(
     options: &Options,
 ) -> Result<ExitCode, Failure> {
     let project = load_project(global)?;
+    if options.project_to.is_some() && global.volume.len() < 2 {
+        return Err(Failure::Usage(
+            "--project-to needs several volumes to project from, such as --volume small,medium".into(),
+        ));
+    }
     super::session::check_query_names(&project, &options.queries)?;
     let job = Job::Regression(scenario::Options {
         from: options.from.clone(),
@@ -50,17 +59,19 @@ pub(super) async fn run(
         queries: options.queries.clone(),
         max_seconds: options.max_time,
         without_times: options.without_times,
-        under_load: options.under_load.then(|| under_load(options)),
+        under_load: options.under_load.then(|| under_load(global, options)),
         ..scenario_options(global)
     });
     let finished = execute(global, terminal, &project, vec![job]).await?;
     conclude(global, terminal, finished)
 }
 
-fn under_load(options: &Options) -> scenario::under_load::Options {
+fn under_load(global: &Global, options: &Options) -> scenario::under_load::Options {
     let defaults = scenario::under_load::Options::default();
     scenario::under_load::Options {
         lock_timeout: options.lock_timeout.clone().unwrap_or(defaults.lock_timeout),
+        ladder: global.volume.clone(),
+        project_to_rows: options.project_to,
         ..defaults
     }
 }

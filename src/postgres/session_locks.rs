@@ -14,12 +14,18 @@ pub struct SessionLock {
     pub granted: bool,
 }
 
-/// The relation locks of a backend, and how many sessions wait for it, directly
-/// or behind it in a queue.
+/// Characters kept of a waiting statement.
+const STATEMENT_CHARACTERS: i32 = 80;
+
+/// The relation locks of a backend, and what each session executes that waits
+/// for it, directly or behind it in a queue.
 ///
 /// # Errors
 /// The connection broke.
-pub async fn of_session(session: &Session, backend_pid: i32) -> Result<(Vec<SessionLock>, usize), Error> {
+pub async fn of_session(
+    session: &Session,
+    backend_pid: i32,
+) -> Result<(Vec<SessionLock>, Vec<String>), Error> {
     let rows = session
         .query(
             "SELECT l.relation::regclass::text, l.mode, l.granted FROM pg_catalog.pg_locks l \
@@ -33,15 +39,14 @@ pub async fn of_session(session: &Session, backend_pid: i32) -> Result<(Vec<Sess
         mode: row.get(1),
         granted: row.get(2),
     };
-    let queued: i64 = session
-        .query_one(
-            "SELECT count(*) FROM pg_catalog.pg_stat_activity \
+    let waiting = session
+        .query(
+            "SELECT left(query, $2) FROM pg_catalog.pg_stat_activity \
              WHERE wait_event_type = 'Lock' AND pid <> $1 AND $1 = ANY (pg_catalog.pg_blocking_pids(pid))",
-            &[&backend_pid],
+            &[&backend_pid, &STATEMENT_CHARACTERS],
         )
-        .await?
-        .get(0);
-    Ok((rows.iter().map(lock).collect(), usize::try_from(queued).unwrap_or(0)))
+        .await?;
+    Ok((rows.iter().map(lock).collect(), waiting.iter().map(|row| row.get(0)).collect()))
 }
 
 /// Bytes of WAL ever written by the server.

@@ -15,6 +15,7 @@ pub mod histogram;
 pub mod interval;
 pub mod moments;
 pub mod multiplicity;
+pub mod projection;
 pub mod quantile;
 pub mod ratio;
 mod special;

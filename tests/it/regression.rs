@@ -272,13 +272,15 @@ async fn under_load(
 async fn a_metadata_only_change_behind_a_long_reader_stalls_others() {
     let shop = database("regression_stall").await;
     shop.execute(SHOP).await;
-    let options = under_load::Options { lock_timeout: "0".into(), long_transaction_seconds: 2.0 };
+    let options = under_load::Options::default();
     let load = under_load(&shop, "ALTER TABLE orders ADD COLUMN note text", true, &options).await;
     let statement = &load.statements[0];
     assert_eq!(statement.error, None);
     assert!(statement.worst_reader_ms > 1_000.0, "{statement:?}");
     assert!(statement.worst_writer_ms > 1_000.0, "{statement:?}");
     assert!(statement.most_queued >= 2, "{statement:?}");
+    assert!(statement.queued.iter().any(|sql| sql == "SELECT 1 FROM orders LIMIT 1"), "{statement:?}");
+    assert!(statement.queued.iter().any(|sql| sql.starts_with("UPDATE orders")), "{statement:?}");
     let lock = statement.locks.iter().find(|lock| lock.mode == "AccessExclusiveLock").unwrap();
     assert!(lock.relation == "orders" && lock.waited_ms > 1_000, "{lock:?}");
     assert!(statement.rewritten.is_empty() && load.invalid_indexes.is_empty());
@@ -288,7 +290,7 @@ async fn a_metadata_only_change_behind_a_long_reader_stalls_others() {
 async fn a_rewrite_is_seen_by_its_new_file() {
     let shop = database("regression_rewrite").await;
     shop.execute(SHOP).await;
-    let options = under_load::Options { lock_timeout: "0".into(), long_transaction_seconds: 0.0 };
+    let options = under_load::Options { long_transaction_seconds: 0.0, ..Default::default() };
     let load = under_load(&shop, "ALTER TABLE orders ALTER id TYPE numeric", true, &options).await;
     assert_eq!(load.statements[0].rewritten, ["orders"]);
     assert!(load.statements[0].safer_form.as_ref().unwrap().contains("new column"));
@@ -299,9 +301,65 @@ async fn a_rewrite_is_seen_by_its_new_file() {
 async fn an_index_build_cut_short_leaves_an_invalid_index() {
     let shop = database("regression_invalid").await;
     shop.execute(SHOP).await;
-    let options = under_load::Options { lock_timeout: "200ms".into(), long_transaction_seconds: 2.0 };
+    let options = under_load::Options { lock_timeout: "200ms".into(), ..Default::default() };
     let sql = "CREATE INDEX CONCURRENTLY idx_orders_status ON orders (status)";
     let load = under_load(&shop, sql, false, &options).await;
     assert!(load.statements[0].error.as_ref().unwrap().contains("55P03"), "{load:?}");
     assert_eq!(load.invalid_indexes, ["idx_orders_status"]);
+}
+
+#[test]
+fn the_command_measures_a_migration_under_load_and_over_volumes() {
+    let folder = crate::cli::shop();
+    let settings = "[volumes]\nsmall = 1\nmedium = 8\n[regression]\nfrom = \"001\"\nto = \"002\"\n";
+    std::fs::write(folder.path().join("plimsoll.toml"), settings).unwrap();
+    let words = "regression order_history --under-load --without-times --format json --project-to 25000000";
+    let refused = crate::cli::plimsoll(folder.path()).args(words.split(' ')).output().unwrap();
+    assert_eq!(crate::cli::code(&refused), 2);
+    assert!(
+        crate::cli::stderr(&refused).contains("--volume small,medium"),
+        "{}",
+        crate::cli::stderr(&refused)
+    );
+    let output = crate::cli::plimsoll(folder.path())
+        .args(words.split(' '))
+        .args(["--volume", "small,medium"])
+        .output()
+        .unwrap();
+    assert_eq!(crate::cli::code(&output), 0, "{}", crate::cli::stderr(&output));
+    let run: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let load = &run["scenarios"][0]["evidence"]["regression"]["under_load"];
+    let statements = load["statements"].as_array().unwrap_or_else(|| panic!("{run:#}"));
+    assert_eq!(statements.len(), 3);
+    let orders = &statements[0];
+    let locks = orders["locks"].as_array().unwrap();
+    assert!(
+        locks.iter().any(|lock| lock["relation"] == "orders" && lock["mode"] == "ShareLock"),
+        "{locks:?}"
+    );
+    assert!(orders["safer_form"].as_str().unwrap().contains("CONCURRENTLY"));
+    assert_eq!(orders["indexes_built"][0]["name"], "idx_orders_user_created");
+    let growth = &orders["growth"];
+    let sizes: Vec<u64> =
+        growth["points"].as_array().unwrap().iter().map(|point| point[0].as_u64().unwrap()).collect();
+    assert_eq!(sizes, [2500, 2500, 2500, 20_000, 20_000, 20_000]);
+    assert_eq!(
+        (growth["table"].as_str(), growth["target_rows"].as_u64()),
+        (Some("orders"), Some(25_000_000))
+    );
+    let bound = |name: &str| growth["interval"][name].as_f64().unwrap();
+    let projected = growth["projected_ms"].as_f64().unwrap();
+    assert!(bound("low") <= projected && projected <= bound("high"), "{growth}");
+    let codes: Vec<_> = run["scenarios"][0]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["code"].as_str().unwrap())
+        .collect();
+    for code in ["migration-growth", "write-cost", "improved"] {
+        assert!(codes.contains(&code), "{codes:?}");
+    }
+    // Plans are files of the run.
+    let run = std::fs::read_dir(folder.path().join("reports")).unwrap().next().unwrap().unwrap().path();
+    assert!(std::fs::read_dir(run.join("plans")).unwrap().count() >= 4);
 }

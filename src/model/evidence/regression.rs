@@ -24,6 +24,30 @@ pub struct RegressionEvidence {
     pub under_load: Option<MigrationUnderLoad>,
     /// Every plan captured, to be kept as files.
     pub plans: Vec<KeptPlan>,
+    /// How the sides differ besides the change; `None` for clones of one template.
+    pub apart: Option<SidesApart>,
+}
+
+/// What differs between two sides that are not clones of one template.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SidesApart {
+    /// What each side is, such as `plans kept on 2026-03-01` and `the target`.
+    pub sides: (String, String),
+    /// Server versions, such as `15.18`.
+    pub server_versions: (String, String),
+    /// Tables whose size differs.
+    pub grown: Vec<TableGrowth>,
+}
+
+/// Rows of one table on two sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableGrowth {
+    /// The table, as SQL text.
+    pub table: String,
+    /// Rows as last counted, before.
+    pub rows_before: u64,
+    /// Rows as last counted, after.
+    pub rows_after: u64,
 }
 
 /// What a comparison of identical things read as.
@@ -80,8 +104,19 @@ pub struct QueryComparison {
     pub attribution: Option<Attribution>,
     /// What moves this query's plan besides the migration, one sentence each.
     pub plan_choices: Vec<String>,
-    /// Another ANALYZE of the same data gives another plan: a changed plan is then no failure.
+    /// Another ANALYZE of the same data gives one side the other's plan: the change is then no failure.
     pub is_unstable: bool,
+    /// The limits it was judged by; `None`: the project's own.
+    pub limits: Option<RatioLimits>,
+}
+
+/// What a query may get worse by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RatioLimits {
+    /// Times: a ratio of at least this fails.
+    pub time: f64,
+    /// Counters: a ratio above this is a regression.
+    pub counter: f64,
 }
 
 /// One query under one parameter set, on both sides.
@@ -349,7 +384,7 @@ pub struct MigrationUnderLoad {
     pub lock_timeout: String,
     /// Indexes left behind invalid.
     pub invalid_indexes: Vec<String>,
-    /// How its duration grows with the table; `None` with a single volume.
+    /// How the whole migration's duration grows with its largest table; `None` with a single volume.
     pub growth: Option<DurationGrowth>,
 }
 
@@ -368,6 +403,8 @@ pub struct StatementUnderLoad {
     pub locks: Vec<LockTaken>,
     /// Most sessions seen waiting behind it at once.
     pub most_queued: usize,
+    /// What they were executing, each statement once.
+    pub queued: Vec<String>,
     /// Worst wall time of a reader's statement during it, in milliseconds.
     pub worst_reader_ms: f64,
     /// Worst wall time of a writer's statement during it, in milliseconds.
@@ -376,8 +413,12 @@ pub struct StatementUnderLoad {
     pub rewritten: Vec<String>,
     /// WAL bytes written by the server during it, the traffic's included.
     pub wal_bytes: u64,
+    /// Indexes that it made, with their sizes.
+    pub indexes_built: Vec<IndexSize>,
     /// A safer form, where PostgreSQL has one.
     pub safer_form: Option<String>,
+    /// How its duration without traffic grows with its table; `None` with a single volume.
+    pub growth: Option<DurationGrowth>,
 }
 
 /// A lock seen in `pg_locks`.
@@ -395,15 +436,19 @@ pub struct LockTaken {
     pub waited_ms: u64,
 }
 
-/// Duration of a migration over the size of the data.
+/// Duration of a statement, or of a whole migration, over the size of the data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DurationGrowth {
-    /// (rows of the largest touched table, milliseconds), smallest first.
+    /// The largest table it touches.
+    pub table: String,
+    /// (rows of that table, milliseconds) of each execution without traffic, smallest first.
     pub points: Vec<(u64, f64)>,
     /// Rows projected to.
     pub target_rows: u64,
     /// Projected milliseconds.
     pub projected_ms: f64,
-    /// Bounds of the projection in milliseconds.
+    /// Bounds of the projection in milliseconds; `None` with too few executions for any.
     pub interval: Option<Interval>,
+    /// The curve that fits best, such as `constant + rows`.
+    pub curve: String,
 }

@@ -9,15 +9,6 @@ use crate::sql::statement::StatementKind;
 /// How often ANALYZE is repeated to see whether a plan holds.
 const ANALYSES: usize = 2;
 
-/// What moves a plan, for one query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choices {
-    /// One sentence each.
-    pub sentences: Vec<String>,
-    /// Another ANALYZE of unchanged data gives another plan.
-    pub is_unstable: bool,
-}
-
 /// Sentences about plans that differ by parameter, and about a generic plan
 /// that differs from the custom one.
 ///
@@ -107,37 +98,88 @@ async fn generic(session: &Session, statement: &CaseStatement, set: &CaseParamet
     plan
 }
 
-/// For each case, whether another ANALYZE of the same data gives another plan.
-/// Changes the statistics of the database.
+/// The shapes of one plan that ANALYZE after ANALYZE of the same data gave, the first one first.
+type Shapes = Vec<Fingerprint>;
+
+/// For each case, the shapes of the plan of each parameter set and statement.
+/// Analyses the database again, so its statistics change.
 ///
 /// # Errors
 /// A connection breaks.
-pub async fn unstable(target: &Target, database: &str, cases: &[&Case]) -> Result<Vec<bool>, Error> {
+pub async fn shapes(target: &Target, database: &str, cases: &[&Case]) -> Result<Vec<Vec<Shapes>>, Error> {
     let session = target.connect_to(database).await?;
     let mut known = Vec::new();
     for case in cases {
-        known.push(shapes(&session, case).await?);
+        known
+            .push(shapes_now(&session, case).await?.into_iter().map(|shape| vec![shape]).collect::<Vec<_>>());
     }
-    let mut moved = vec![false; cases.len()];
     for _ in 0..ANALYSES {
         session.batch_execute("ANALYZE").await?;
-        for (index, case) in cases.iter().enumerate() {
-            moved[index] |= shapes(&session, case).await? != known[index];
+        for (case, known) in cases.iter().zip(&mut known) {
+            for (shapes, now) in known.iter_mut().zip(shapes_now(&session, case).await?) {
+                if !shapes.contains(&now) {
+                    shapes.push(now);
+                }
+            }
         }
     }
-    Ok(moved)
+    Ok(known)
 }
 
-async fn shapes(session: &Session, case: &Case) -> Result<Option<Vec<Fingerprint>>, Error> {
+/// Whether another ANALYZE moves any of the plans.
+#[must_use]
+pub fn moves(shapes: &[Shapes]) -> bool {
+    shapes.iter().any(|shapes| shapes.len() > 1)
+}
+
+/// Whether another ANALYZE alone explains every plan that differs between the
+/// sides: one side's plan was also seen on the other. A plan that moves between
+/// two others does not excuse a third.
+#[must_use]
+pub fn explained(before: &[Shapes], after: &[Shapes]) -> bool {
+    let differing = before.iter().zip(after).filter(|(before, after)| before.first() != after.first());
+    let seen =
+        |first: Option<&Fingerprint>, shapes: &Shapes| first.is_some_and(|shape| shapes.contains(shape));
+    let mut all = differing.map(|(before, after)| seen(before.first(), after) || seen(after.first(), before));
+    before.len() == after.len() && all.next().is_some_and(|first| first && all.all(|one| one))
+}
+
+/// Empty where the server refuses one of the statements.
+async fn shapes_now(session: &Session, case: &Case) -> Result<Vec<Fingerprint>, Error> {
     let mut shapes = Vec::new();
     for set in &case.parameter_sets {
         for statement in &case.statements {
             match estimate(session, statement, set).await {
                 Ok(plan) => shapes.push(plan.fingerprint()),
-                Err(Error::Server(_)) => return Ok(None),
+                Err(Error::Server(_)) => return Ok(Vec::new()),
                 Err(other) => return Err(other),
             }
         }
     }
-    Ok(Some(shapes))
+    Ok(shapes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_flip_between_the_two_plans_compared_excuses_their_difference() {
+        let shapes = |texts: &[&str]| -> Shapes {
+            texts.iter().map(|&text| Fingerprint { text: text.into(), hash: 0 }).collect()
+        };
+        let check = |before: &[&str], after: &[&str], expected| {
+            assert_eq!(explained(&[shapes(before)], &[shapes(after)]), expected, "{before:?} {after:?}");
+        };
+        check(&["index"], &["bitmap", "index"], true);
+        check(&["index", "bitmap"], &["bitmap"], true);
+        check(&["index", "bitmap"], &["seq"], false);
+        check(&["index"], &["seq", "bitmap"], false);
+        check(&["index", "bitmap"], &["index"], false);
+        // One parameter set that flips does not excuse another that lost its index.
+        let (before, after) =
+            ([shapes(&["index"]), shapes(&["index"])], [shapes(&["bitmap", "index"]), shapes(&["seq"])]);
+        assert!(!explained(&before, &after));
+        assert!(moves(&after) && !moves(&before));
+    }
 }

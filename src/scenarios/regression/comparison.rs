@@ -103,6 +103,7 @@ pub async fn compare_case(
         attribution: None,
         plan_choices: vec![],
         is_unstable: false,
+        limits: None,
     };
     add_times(bench, case, &mut comparison, found).await?;
     (comparison.change, comparison.because) =

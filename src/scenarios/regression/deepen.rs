@@ -8,8 +8,8 @@ use super::cases::Case;
 use super::comparison::{Bench, Found};
 use super::touched::{self, Touched};
 use super::{choices, findings, under_load, write_cost};
-use crate::model::Severity;
 use crate::model::evidence::regression::{Change, QueryComparison};
+use crate::model::{Finding, Severity};
 
 /// Names the statement behind each change, in the comparisons and their findings.
 ///
@@ -66,34 +66,47 @@ pub async fn add_choices(bench: &Bench<'_>, cases: &[Case], found: &mut Found) -
         sentences.push(choices::by_parameter(&session, case).await?);
     }
     drop(session);
-    let before = choices::unstable(bench.target, &bench.sides.identical, &cases).await?;
-    let after = choices::unstable(bench.target, &bench.sides.after, &cases).await?;
+    let before = choices::shapes(bench.target, &bench.sides.identical, &cases).await?;
+    let after = choices::shapes(bench.target, &bench.sides.after, &cases).await?;
     for (index, case) in cases.iter().enumerate() {
         let Some(query) = found.evidence.queries.iter_mut().find(|query| query.query == case.query) else {
             continue;
         };
         query.plan_choices.append(&mut sentences[index]);
-        let sides: Vec<&str> = [(before[index], "before"), (after[index], "after")]
+        let sides: Vec<&str> = [(&before[index], "before"), (&after[index], "after")]
             .into_iter()
-            .filter_map(|(moved, side)| moved.then_some(side))
+            .filter_map(|(shapes, side)| choices::moves(shapes).then_some(side))
             .collect();
-        if sides.is_empty() {
-            continue;
+        if !sides.is_empty() {
+            let sides = sides.join(" and ");
+            query
+                .plan_choices
+                .push(format!("another ANALYZE of the same data gives another plan ({sides}): unstable"));
         }
-        query.is_unstable = true;
-        let sentence = format!(
-            "another ANALYZE of the same data gives another plan ({}): unstable",
-            sides.join(" and ")
-        );
-        query.plan_choices.push(sentence.clone());
-        for finding in &mut found.findings {
-            if finding.subject == case.query && finding.code == "plan-regressed" {
+        query.is_unstable = choices::explained(&before[index], &after[index]);
+        say_choices(query, &mut found.findings);
+        if query.is_unstable {
+            let own = found.findings.iter_mut().filter(|finding| finding.subject == case.query);
+            for finding in own.filter(|finding| finding.code == "plan-regressed") {
                 finding.severity = finding.severity.min(Severity::Warning);
-                finding.evidence.push(sentence.clone());
             }
         }
     }
     Ok(())
+}
+
+/// Adds what moves the plan to the query's verdict on it, or as a note of its own.
+fn say_choices(query: &QueryComparison, all: &mut Vec<Finding>) {
+    if query.plan_choices.is_empty() {
+        return;
+    }
+    let judges = ["plan-regressed", "counter-regressed", "time-regressed", "improved"];
+    let verdict =
+        all.iter_mut().find(|finding| finding.subject == query.query && judges.contains(&finding.code));
+    match verdict {
+        Some(finding) => finding.evidence.extend(query.plan_choices.iter().cloned()),
+        None => all.push(findings::of_choices(query)),
+    }
 }
 
 /// Adds the write cost of every table whose indexes changed.
@@ -105,10 +118,12 @@ pub async fn add_write_costs(bench: &Bench<'_>, touched: &Touched, found: &mut F
     let sides = bench.sides;
     found.evidence.write_costs =
         write_cost::write_costs(bench.target, &sides.identical, &sides.after, touched).await?;
+    found.findings.extend(found.evidence.write_costs.iter().map(findings::of_write_cost));
     Ok(())
 }
 
-/// Runs the migration under traffic on a clone of its own.
+/// Runs the migration under traffic on a clone of its own; where there are
+/// templates of several volumes, then alone on each, for its growth.
 ///
 /// # Errors
 /// A connection breaks.
@@ -117,6 +132,7 @@ pub async fn add_under_load(
     migration: &under_load::Migration,
     touched: &Touched,
     cases: &[Case],
+    templates: &[String],
     options: &under_load::Options,
     found: &mut Found,
 ) -> anyhow::Result<()> {
@@ -128,8 +144,12 @@ pub async fn add_under_load(
     let tables: Vec<String> = touched.tables.iter().filter(exists).cloned().collect();
     let outcome = under_load::run(target, &clone, migration, &tables, cases, options, bench.progress).await;
     target.drop_database(&clone).await?;
-    let outcome = outcome?;
-    found.findings.extend(findings::of_load(&outcome));
+    let mut outcome = outcome?;
+    if templates.len() > 1 {
+        let climbs = under_load::ladder::climb(target, templates, migration, bench.progress).await?;
+        under_load::ladder::add(&mut outcome, &climbs, options.project_to_rows);
+    }
+    found.findings.extend(under_load::findings::of_load(&outcome));
     found.evidence.under_load = Some(outcome);
     Ok(())
 }

@@ -3,8 +3,8 @@
 use super::capture::Failure;
 use super::verdict::{self, Thresholds};
 use crate::model::evidence::regression::{
-    Attribution, Change, MigrationUnderLoad, ParameterComparison, PlanChange, PlanChangeKind,
-    QueryComparison, ResultVerdict, StatementUnderLoad, TimeComparison,
+    Attribution, Change, IndexSize, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison,
+    ResultVerdict, TimeComparison, WriteCost,
 };
 use crate::model::{Finding, Severity, SourceLocation, Variant};
 use crate::project::query::Query;
@@ -187,73 +187,55 @@ fn next_step(changes: &[PlanChange]) -> String {
     "compare the two plans in the report, and change the migration or the query".into()
 }
 
-/// A stall beyond this is a finding, in milliseconds.
-const STALL_MS: f64 = 500.0;
-
-/// The findings of a migration under traffic.
+/// What moves a plan besides the change, where no other finding of the query says so.
 #[must_use]
-pub fn of_load(load: &MigrationUnderLoad) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for statement in &load.statements {
-        let subject = format!("statement {}", statement.number);
-        let finding = |code, message, next_step| Finding {
-            code,
-            severity: Severity::Warning,
-            subject: subject.clone(),
-            message,
-            evidence: statement_lines(statement),
-            next_step,
-            location: None,
-        };
-        if let Some(error) = &statement.error {
-            findings.push(finding(
-                "migration-failed-under-load",
-                format!("`{}` failed under traffic: {error}", statement.statement),
-                "retry it with a pause, outside the hours of long transactions".into(),
-            ));
-        }
-        let (reader, writer) = (statement.worst_reader_ms, statement.worst_writer_ms);
-        if reader.max(writer) > STALL_MS {
-            findings.push(finding(
-                "migration-stall",
-                format!(
-                    "`{}` let a reader stall for {reader:.0} ms and a writer for {writer:.0} ms",
-                    statement.statement
-                ),
-                statement.safer_form.clone().unwrap_or_else(|| {
-                    "set a short lock_timeout before it and retry, so that nobody queues behind it for long".into()
-                }),
-            ));
-        }
+pub fn of_choices(comparison: &QueryComparison) -> Finding {
+    Finding {
+        code: "plan-varies",
+        severity: Severity::Note,
+        subject: comparison.query.clone(),
+        message: format!("{} does not have one plan only", comparison.query),
+        evidence: comparison.plan_choices.clone(),
+        next_step: String::new(),
+        location: None,
     }
-    for index in &load.invalid_indexes {
-        findings.push(Finding {
-            code: "invalid-index-left",
-            severity: Severity::Warning,
-            subject: index.clone(),
-            message: format!(
-                "the migration left index {index} behind invalid: it costs every write and serves no read"
-            ),
-            evidence: vec![format!("with lock_timeout {}", load.lock_timeout)],
-            next_step: format!("DROP INDEX CONCURRENTLY {index}, then run the statement again"),
-            location: None,
-        });
-    }
-    findings
 }
 
-fn statement_lines(statement: &StatementUnderLoad) -> Vec<String> {
-    let mut lines: Vec<String> = statement
-        .locks
-        .iter()
-        .map(|lock| {
-            let (waited, held) = (lock.waited_ms, lock.held_ms);
-            format!("{} on {}: waited {waited} ms, held {held} ms", lock.mode, lock.relation)
-        })
+/// What other indexes cost a writer.
+#[must_use]
+pub fn of_write_cost(cost: &WriteCost) -> Finding {
+    let names = |indexes: &[IndexSize]| {
+        let each = indexes.iter().map(|index| format!("{} ({} kB)", index.name, index.bytes / 1024));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let changes: Vec<String> = [("gains", &cost.indexes_added), ("loses", &cost.indexes_dropped)]
+        .into_iter()
+        .filter(|(_, indexes)| !indexes.is_empty())
+        .map(|(word, indexes)| format!("{word} {}", names(indexes)))
         .collect();
-    lines.push(format!("{} sessions queued behind it at most", statement.most_queued));
-    lines.extend(statement.rewritten.iter().map(|table| format!("{table} was rewritten whole")));
-    lines
+    let mut evidence = Vec::new();
+    let bytes = |what: &str, (before, after): (f64, f64)| {
+        format!("{what}: {before:.0} → {after:.0} bytes of WAL ({:+.0} %)", 100.0 * (after / before - 1.0))
+    };
+    evidence.extend(cost.insert_wal_bytes.map(|pair| bytes("an inserted row", pair)));
+    evidence
+        .extend(cost.update_wal_bytes.map(|pair| bytes(&format!("an update of {}", cost.update_of), pair)));
+    evidence.extend(cost.hot_share.map(|(before, after)| {
+        let (before, after) = (before * 100.0, after * 100.0);
+        format!("updates of {} that touch no index: {before:.0} % → {after:.0} %", cost.update_of)
+    }));
+    if !cost.left_out.is_empty() {
+        evidence.push(cost.left_out.clone());
+    }
+    Finding {
+        code: "write-cost",
+        severity: Severity::Note,
+        subject: cost.table.clone(),
+        message: format!("{} {}, which every write pays for", cost.table, changes.join(" and ")),
+        evidence,
+        next_step: String::new(),
+        location: None,
+    }
 }
 
 /// The finding of a query that failed on a side.

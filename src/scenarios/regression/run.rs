@@ -122,7 +122,11 @@ async fn compare_all(
     if let Some(load) = &options.under_load {
         let in_transaction = between(context, compared).all(|migration| migration.in_transaction);
         let migration = under_load::Migration { steps: steps.clone(), in_transaction };
-        deepen::add_under_load(&bench, &migration, touched, &cases, load, &mut found).await?;
+        let mut templates = Vec::new();
+        for volume in &load.ladder {
+            templates.push(context.databases.at(&compared.from, volume).await?);
+        }
+        deepen::add_under_load(&bench, &migration, touched, &cases, &templates, load, &mut found).await?;
     }
     deepen(options, &bench, &steps, &cases, touched, &mut found).await?;
     Ok((found, limits))

@@ -111,7 +111,11 @@ async fn settle(target: &Target, sides: &Sides) -> Result<(), PostgresError> {
     Ok(())
 }
 
-async fn prewarm(session: &Session) -> Result<(), PostgresError> {
+/// Reads the data of a clone into the cache, as far as that can be done.
+///
+/// # Errors
+/// The connection broke.
+pub async fn prewarm(session: &Session) -> Result<(), PostgresError> {
     // The extension goes into a schema of ours; without it the queries' own warm-up does.
     session.batch_execute("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS plimsoll").await?;
     physical::prewarm(session).await?;

@@ -16,6 +16,15 @@ pub struct SchemaState {
     pub indexes: Vec<IndexState>,
 }
 
+impl SchemaState {
+    /// Rows of a table as last counted; 0 for an unknown one.
+    #[must_use]
+    pub fn rows_of(&self, table: &str) -> u64 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
+        self.tables.iter().find(|state| state.name == table).map_or(0, |state| state.rows as u64)
+    }
+}
+
 /// What differs between two states.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Touched {

@@ -236,6 +236,7 @@ mod tests {
             attribution: None,
             plan_choices: vec![],
             is_unstable: false,
+            limits: None,
         }
     }
 

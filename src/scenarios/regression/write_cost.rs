@@ -104,12 +104,13 @@ async fn write_cost(
 }
 
 fn sizes(indexes: &[IndexState], table: &str, table_rows: u64) -> Vec<IndexSize> {
-    let size = |index: &IndexState| IndexSize {
-        name: index.name.clone(),
-        bytes: u64::try_from(index.bytes).unwrap_or(0),
-        table_rows,
-    };
-    indexes.iter().filter(|index| index.table == table).map(size).collect()
+    indexes.iter().filter(|index| index.table == table).map(|index| size_of(index, table_rows)).collect()
+}
+
+/// An index and its size, for evidence.
+#[must_use]
+pub fn size_of(index: &IndexState, table_rows: u64) -> IndexSize {
+    IndexSize { name: index.name.clone(), bytes: u64::try_from(index.bytes).unwrap_or(0), table_rows }
 }
 
 /// The last column of an added or dropped index that both sides have and that

@@ -52,7 +52,7 @@ pub fn partial(found: &Found, limits: &Thresholds) -> ScenarioReport {
     ScenarioReport {
         scenario: Scenario::Regression,
         verdict: scenario_verdict(found, limits),
-        summary: summary(found),
+        summary: summary(found, limits),
         findings,
         measurements: found
             .evidence
@@ -76,17 +76,33 @@ fn scenario_verdict(found: &Found, limits: &Thresholds) -> Verdict {
         .unwrap_or_else(|| Verdict::Skipped { reason: "the project has no query to compare".into() })
 }
 
-fn summary(found: &Found) -> String {
+fn summary(found: &Found, limits: &Thresholds) -> String {
     let evidence = &found.evidence;
-    let count = |change| evidence.queries.iter().filter(|query| query.change == change).count();
-    let parts: Vec<String> = [Change::Regressed, Change::Improved, Change::Unchanged, Change::Inconclusive]
-        .into_iter()
-        .map(|change| (count(change), change.word()))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let mut parts = Vec::new();
+    for word in ["regressed", "slower within the limit", "unstable", "improved", "unchanged", "inconclusive"]
+    {
+        let count = evidence.queries.iter().filter(|query| outcome(query, limits) == word).count();
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
     let counts = if parts.is_empty() { "no query compared".to_owned() } else { parts.join(", ") };
-    format!("{} → {} at volume {}: {counts}", evidence.from, evidence.to, evidence.volume)
+    let floor = noise_floor(&found.identical).map(|floor| {
+        let Interval { low, high, .. } = floor.interval;
+        format!("; a clone against itself reads as {:.3}x ({low:.3} to {high:.3})", floor.ratio)
+    });
+    let at = format!("{} → {} at volume {}", evidence.from, evidence.to, evidence.volume);
+    format!("{at}: {counts}{}", floor.unwrap_or_default())
+}
+
+/// What became of a query, in the summary's words: `regressed` is only what fails.
+fn outcome(query: &QueryComparison, limits: &Thresholds) -> &'static str {
+    match query.change {
+        Change::Regressed if verdict::fails(query, limits) => "regressed",
+        Change::Regressed if query.is_unstable => "unstable",
+        Change::Regressed => "slower within the limit",
+        other => other.word(),
+    }
 }
 
 fn measurements(query: &QueryComparison, volume: &str) -> Vec<Measurement> {

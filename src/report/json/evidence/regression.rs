@@ -4,8 +4,9 @@ use super::super::mirror::{Mirror, Omitted, Real};
 use super::super::run::{Bounds, UnitWord};
 use crate::model::evidence::regression::{
     Attribution, Change, CounterComparison, DurationGrowth, IndexSize, LockTaken, MigrationUnderLoad,
-    NoiseFloor, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, RatioEstimate,
-    RegressionEvidence, ResultComparison, ResultVerdict, StatementUnderLoad, TimeComparison, WriteCost,
+    NoiseFloor, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, RatioEstimate, RatioLimits,
+    RegressionEvidence, ResultComparison, ResultVerdict, SidesApart, StatementUnderLoad, TableGrowth,
+    TimeComparison, WriteCost,
 };
 
 mirror! {
@@ -30,6 +31,28 @@ mirror! {
         /// Every plan captured, to be kept as files.
         #[serde(skip, default)]
         plans: Omitted,
+        /// How the sides differ besides the change; `None` for clones of one template.
+        apart: Option<SidesApartEntry>,
+    }
+
+    /// What differs between two sides that are not clones of one template.
+    struct SidesApartEntry of SidesApart {
+        /// What each side is, such as `plans kept on 2026-03-01` and `the target`.
+        sides: (String, String),
+        /// Server versions, such as `15.18`.
+        server_versions: (String, String),
+        /// Tables whose size differs.
+        grown: Vec<TableGrowthEntry>,
+    }
+
+    /// Rows of one table on two sides.
+    struct TableGrowthEntry of TableGrowth {
+        /// The table, as SQL text.
+        table: String,
+        /// Rows as last counted, before.
+        rows_before: u64,
+        /// Rows as last counted, after.
+        rows_after: u64,
     }
 
     /// What a comparison of identical things read as.
@@ -66,8 +89,18 @@ mirror! {
         attribution: Option<AttributionEntry>,
         /// What moves this query's plan besides the migration, one sentence each.
         plan_choices: Vec<String>,
-        /// Another ANALYZE of the same data gives another plan: a changed plan is then no failure.
+        /// Another ANALYZE of the same data gives one side the other's plan: the change is then no failure.
         is_unstable: bool,
+        /// The limits it was judged by; `None`: the project's own.
+        limits: Option<RatioLimitsEntry>,
+    }
+
+    /// What a query may get worse by.
+    struct RatioLimitsEntry of RatioLimits {
+        /// Times: a ratio of at least this fails.
+        time: Real,
+        /// Counters: a ratio above this is a regression.
+        counter: Real,
     }
 
     /// One query under one parameter set, on both sides.
@@ -241,7 +274,7 @@ mirror! {
         lock_timeout: String,
         /// Indexes left behind invalid.
         invalid_indexes: Vec<String>,
-        /// How its duration grows with the table; `None` with a single volume.
+        /// How the whole migration's duration grows with its largest table; `None` with a single volume.
         growth: Option<DurationGrowthEntry>,
     }
 
@@ -259,6 +292,9 @@ mirror! {
         locks: Vec<LockTakenEntry>,
         /// Most sessions seen waiting behind it at once.
         most_queued: usize,
+        /// What they were executing, each statement once.
+        #[serde(default)]
+        queued: Vec<String>,
         /// Worst wall time of a reader's statement during it, in milliseconds.
         worst_reader_ms: Real,
         /// Worst wall time of a writer's statement during it, in milliseconds.
@@ -267,8 +303,13 @@ mirror! {
         rewritten: Vec<String>,
         /// WAL bytes written by the server during it, the traffic's included.
         wal_bytes: u64,
+        /// Indexes that it made, with their sizes.
+        #[serde(default)]
+        indexes_built: Vec<IndexSizeEntry>,
         /// A safer form, where PostgreSQL has one.
         safer_form: Option<String>,
+        /// How its duration without traffic grows with its table; `None` with a single volume.
+        growth: Option<DurationGrowthEntry>,
     }
 
     /// A lock seen in `pg_locks`.
@@ -285,15 +326,19 @@ mirror! {
         waited_ms: u64,
     }
 
-    /// Duration of a migration over the size of the data.
+    /// Duration of a statement, or of a whole migration, over the size of the data.
     struct DurationGrowthEntry of DurationGrowth {
-        /// (rows of the largest touched table, milliseconds), smallest first.
+        /// The largest table it touches.
+        table: String,
+        /// (rows of that table, milliseconds) of each execution without traffic, smallest first.
         points: Vec<(u64, Real)>,
         /// Rows projected to.
         target_rows: u64,
         /// Projected milliseconds.
         projected_ms: Real,
-        /// Bounds of the projection in milliseconds.
+        /// Bounds of the projection in milliseconds; `None` with too few executions for any.
         interval: Option<Bounds>,
+        /// The curve that fits best, such as `constant + rows`.
+        curve: String,
     }
 }

@@ -2,8 +2,13 @@
 //! who queues behind it, how long they stall, what it rewrites.
 //!
 //! Pure: `safer` (safer forms of a statement), `stalls` (operations against
-//! the window of a statement). Input and output: `traffic`, `watch`, `run`.
+//! the window of a statement), `findings`. Input and output: `traffic`,
+//! `watch`, `ladder`, `run`.
 
+/// What it did to others, in words.
+pub mod findings;
+/// How durations grow with the data.
+pub mod ladder;
 mod run;
 /// Safer forms of a statement.
 pub mod safer;

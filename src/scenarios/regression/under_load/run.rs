@@ -6,12 +6,13 @@ use super::stalls::{self, Operation, Role};
 use super::traffic::{self, Traffic};
 use super::watch::{self, Sight, Watch};
 use crate::model::Progress;
-use crate::model::evidence::regression::{MigrationUnderLoad, StatementUnderLoad};
+use crate::model::evidence::regression::{IndexSize, MigrationUnderLoad, StatementUnderLoad};
 use crate::postgres::{Error, Session, Target, quote_literal, session_locks};
 use crate::scenarios::regression::attribution::Step;
 use crate::scenarios::regression::cases::Case;
 use crate::scenarios::regression::comparison::shortened;
 use crate::scenarios::regression::touched::{self, SchemaState};
+use crate::scenarios::regression::write_cost;
 use crate::stats::clock;
 use std::time::Instant;
 
@@ -22,11 +23,20 @@ pub struct Options {
     pub lock_timeout: String,
     /// How long the long transaction lasts that every statement meets, in seconds.
     pub long_transaction_seconds: f64,
+    /// Volumes at which the migration alone is timed; fewer than two: at none.
+    pub ladder: Vec<String>,
+    /// Rows of a table to project durations to; none: ten times the largest measured.
+    pub project_to_rows: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lock_timeout: "0".into(), long_transaction_seconds: 2.0 }
+        Self {
+            lock_timeout: "0".into(),
+            long_transaction_seconds: 2.0,
+            ladder: vec![],
+            project_to_rows: None,
+        }
     }
 }
 
@@ -44,6 +54,7 @@ struct Executed {
     window: (f64, f64),
     error: Option<String>,
     rewritten: Vec<String>,
+    indexes_built: Vec<IndexSize>,
     wal_bytes: u64,
 }
 
@@ -152,13 +163,19 @@ async fn execute(
         Err(Error::Server(report)) => Some(report.to_string()),
         Err(other) => return Err(other),
     };
-    let mut rewritten = Vec::new();
+    let (mut rewritten, mut indexes_built) = (Vec::new(), Vec::new());
     if error.is_none() {
         let now = touched::state(migrator).await?;
-        rewritten = touched::compare(state, &now, "").rewritten;
+        let touched = touched::compare(state, &now, "");
+        indexes_built = touched
+            .indexes_added
+            .iter()
+            .map(|index| write_cost::size_of(index, now.rows_of(&index.table)))
+            .collect();
+        rewritten = touched.rewritten;
         *state = now;
     }
-    Ok(Executed { window, error, rewritten, wal_bytes })
+    Ok(Executed { window, error, rewritten, indexes_built, wal_bytes })
 }
 
 fn describe(
@@ -167,7 +184,7 @@ fn describe(
     sights: &[Sight],
     operations: &[Operation],
 ) -> StatementUnderLoad {
-    let within = |sight: &&Sight| sight.at_us >= executed.window.0 && sight.at_us <= executed.window.1;
+    let (most_queued, queued) = watch::queue_of(sights, executed.window);
     let mut locks = watch::locks_of(sights, executed.window);
     // The weakest lock on the catalogue says nothing.
     locks.retain(|lock| !lock.relation.starts_with("pg_"));
@@ -177,11 +194,14 @@ fn describe(
         duration_ms: (executed.window.1 - executed.window.0) / 1000.0,
         error: executed.error.clone(),
         locks,
-        most_queued: sights.iter().filter(within).map(|sight| sight.queued).max().unwrap_or(0),
+        most_queued,
+        queued,
         worst_reader_ms: stalls::worst_ms(operations, Role::Reader, executed.window),
         worst_writer_ms: stalls::worst_ms(operations, Role::Writer, executed.window),
         rewritten: executed.rewritten.clone(),
         wal_bytes: executed.wal_bytes,
+        indexes_built: executed.indexes_built.clone(),
         safer_form: safer_form(&step.sql, !executed.rewritten.is_empty()),
+        growth: None,
     }
 }

@@ -4,7 +4,9 @@
 use crate::model::evidence::regression::LockTaken;
 use crate::postgres::session_locks::{self, SessionLock};
 use crate::postgres::{Error, Session};
+use crate::scenarios::regression::comparison::shortened;
 use crate::stats::clock;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +22,8 @@ const MOST_SIGHTS: usize = 200_000;
 pub(super) struct Sight {
     pub(super) at_us: f64,
     pub(super) locks: Vec<SessionLock>,
-    pub(super) queued: usize,
+    /// What each session executes that waits behind it.
+    pub(super) queued: Vec<Arc<str>>,
 }
 
 /// A running watch.
@@ -36,8 +39,10 @@ impl Watch {
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             let mut sights: Vec<Sight> = Vec::new();
+            let mut known: BTreeSet<Arc<str>> = BTreeSet::new();
             while !stopped.load(Ordering::Relaxed) && sights.len() < MOST_SIGHTS {
                 let (locks, queued) = session_locks::of_session(&session, backend_pid).await?;
+                let queued = queued.into_iter().map(|statement| shared(&mut known, &statement)).collect();
                 sights.push(Sight { at_us: clock::elapsed_us(origin), locks, queued });
                 tokio::time::sleep(PAUSE).await;
             }
@@ -51,6 +56,24 @@ impl Watch {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.map_err(|error| Error::Unexpected(error.to_string()))?
     }
+}
+
+/// The same text once in memory, however often it is seen.
+fn shared(known: &mut BTreeSet<Arc<str>>, statement: &str) -> Arc<str> {
+    if let Some(same) = known.get(statement) {
+        return Arc::clone(same);
+    }
+    let new: Arc<str> = Arc::from(statement);
+    known.insert(Arc::clone(&new));
+    new
+}
+
+/// What queued within a window: most sessions at once, and their statements, each once.
+pub(super) fn queue_of(sights: &[Sight], window: (f64, f64)) -> (usize, Vec<String>) {
+    let within = || sights.iter().filter(|sight| sight.at_us >= window.0 && sight.at_us <= window.1);
+    let most = within().map(|sight| sight.queued.len()).max().unwrap_or(0);
+    let statements: BTreeSet<&Arc<str>> = within().flat_map(|sight| &sight.queued).collect();
+    (most, statements.into_iter().map(|statement| shortened(statement)).collect())
 }
 
 /// The locks first seen within a window, with how long each was seen waited for
@@ -125,7 +148,7 @@ mod tests {
     #[test]
     fn waiting_and_holding_are_told_apart_and_belong_to_the_statement_that_asked() {
         let lock = |mode: &str, granted| SessionLock { relation: "t".into(), mode: mode.into(), granted };
-        let sight = |at_us, locks| Sight { at_us, locks, queued: 0 };
+        let sight = |at_us, locks| Sight { at_us, locks, queued: vec![] };
         let sights = [
             sight(1_000.0, vec![lock("AccessExclusiveLock", false)]),
             sight(9_000.0, vec![lock("AccessExclusiveLock", false)]),
@@ -136,5 +159,18 @@ mod tests {
         assert_eq!(first.len(), 1);
         assert_eq!((first[0].waited_ms, first[0].held_ms, first[0].granted), (8, 4, true));
         assert_eq!(locks_of(&sights, (12_000.0, 20_000.0))[0].mode, "ShareLock");
+    }
+
+    #[test]
+    fn each_statement_in_the_queue_is_named_once_and_only_within_the_window() {
+        let sight = |at_us, queued: &[&str]| Sight {
+            at_us,
+            locks: vec![],
+            queued: queued.iter().map(|&text| Arc::from(text)).collect(),
+        };
+        let sights =
+            [sight(1.0, &["SELECT 1"]), sight(2.0, &["SELECT 1", "UPDATE t"]), sight(9.0, &["other"])];
+        assert_eq!(queue_of(&sights, (0.0, 5.0)), (2, vec!["SELECT 1".to_owned(), "UPDATE t".to_owned()]));
+        assert_eq!(queue_of(&sights, (3.0, 5.0)), (0, vec![]));
     }
 }
