@@ -18,6 +18,9 @@ pub(crate) struct Options {
     /// Spec files [default: transactions/*.spec of the project]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Predict from the transactions of this trace (repeatable); only named specs run beside it
+    #[arg(long = "trace", value_name = "TRACE")]
+    traces: Vec<PathBuf>,
     /// How often a deadlocking order is measured
     #[arg(long, value_name = "N")]
     repetitions: Option<u32>,
@@ -35,11 +38,14 @@ pub(super) async fn run(
     options: &Options,
 ) -> Result<ExitCode, Failure> {
     let files = read_specs(&options.files)?;
-    let project = if files.is_empty() { load_project(global)? } else { load_project_or_default(global)? };
-    if files.is_empty() && project.transactions.is_empty() {
+    check_traces(&options.traces)?;
+    let has_source = !files.is_empty() || !options.traces.is_empty();
+    let project = if has_source { load_project_or_default(global)? } else { load_project(global)? };
+    if !has_source && project.transactions.is_empty() {
         return Err(Failure::Usage("no spec is named, and the project has no transactions/*.spec".into()));
     }
     let mut chosen = scenario::Options { files, ..scenario::Options::of(&project.settings.deadlock) };
+    chosen.traces.clone_from(&options.traces);
     chosen.transcript = global.format == Format::Isolationtester;
     chosen.repetitions = options.repetitions.unwrap_or(chosen.repetitions);
     chosen.max_interleavings = options.max_interleavings.unwrap_or(chosen.max_interleavings);
@@ -60,6 +66,15 @@ pub(super) fn default_job(project: &Project) -> Result<Job, String> {
         return Err("the project has no transactions/*.spec".into());
     }
     Ok(Job::Deadlock(scenario::Options::of(&project.settings.deadlock)))
+}
+
+/// A trace that cannot be read is told before anything is started.
+fn check_traces(paths: &[PathBuf]) -> Result<(), Failure> {
+    for path in paths {
+        crate::trace::read(path, 1)
+            .map_err(|error| Failure::Usage(format!("cannot read the trace {}: {error}", path.display())))?;
+    }
+    Ok(())
 }
 
 /// Spec files from outside the project, checked like its own.

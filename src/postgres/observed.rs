@@ -43,6 +43,8 @@ pub struct StatementOutcome {
     pub results: Vec<ResultSet>,
     /// The last command was one that returned rows.
     pub ended_with_rows: bool,
+    /// Rows that all its statements returned or changed.
+    pub rows: u64,
     /// What ended it early.
     pub error: Option<Error>,
     /// When the error, or else the end, arrived.
@@ -169,6 +171,7 @@ async fn execute(client: &Client, sql: &str) -> StatementOutcome {
     let mut outcome = StatementOutcome {
         results: Vec::new(),
         ended_with_rows: false,
+        rows: 0,
         error: None,
         finished_at: clock::now(),
     };
@@ -198,7 +201,8 @@ async fn execute(client: &Client, sql: &str) -> StatementOutcome {
                     }
                 }
             }
-            Ok(SimpleQueryMessage::CommandComplete(_)) => {
+            Ok(SimpleQueryMessage::CommandComplete(rows)) => {
+                outcome.rows += rows;
                 outcome.ended_with_rows = is_rows;
                 is_rows = false;
             }

@@ -2,6 +2,7 @@
 //! closes a predicted cycle. No I/O.
 
 use super::predict::Candidate;
+use super::rows::{self, Swap};
 use super::spec::{Permutation, SessionSpec, Spec, SqlBlock, Step, StepIndex};
 
 /// A transaction to choose from: a session of a spec.
@@ -9,6 +10,8 @@ use super::spec::{Permutation, SessionSpec, Spec, SqlBlock, Step, StepIndex};
 pub(super) struct Transaction<'a> {
     pub(super) spec: &'a Spec,
     pub(super) session: usize,
+    /// What was recorded before it and made the data that it needs.
+    pub(super) before: &'a [String],
 }
 
 impl Transaction<'_> {
@@ -32,14 +35,19 @@ pub(super) fn combine(transactions: &[Transaction<'_>], candidate: &Candidate) -
     };
     let mut used: Vec<&str> = Vec::new();
     let mut teardowns = Vec::new();
-    for (number, member) in candidate.members.iter().enumerate() {
+    for (number, (member, swaps)) in candidate.members.iter().zip(&candidate.swaps).enumerate() {
         let transaction = transactions[member.transaction];
         if !used.contains(&transaction.spec.name.as_str()) {
             used.push(&transaction.spec.name);
             combined.setups.extend(transaction.spec.setups.iter().cloned());
             teardowns.extend(transaction.spec.teardown.iter().map(|block| block.sql.clone()));
         }
-        combined.sessions.push(numbered(transaction, number + 1));
+        combined.sessions.push(numbered(transaction, number + 1, swaps));
+    }
+    // The longest holds the others: it is set up once, in a session's setup, as nothing undoes it.
+    let before = candidate.members.iter().map(|member| transactions[member.transaction].before);
+    if let Some(before) = before.max_by_key(|before| before.len()).filter(|before| !before.is_empty()) {
+        combined.sessions[0].setup = Some(SqlBlock { sql: before.join(";\n"), line: 0 });
     }
     if !teardowns.is_empty() {
         let teardown: Vec<&str> = teardowns.iter().map(|sql| sql.trim_end().trim_end_matches(';')).collect();
@@ -59,13 +67,18 @@ pub(super) fn combine(transactions: &[Transaction<'_>], candidate: &Candidate) -
 }
 
 /// The session with names that are unique beside a second run of itself.
-fn numbered(transaction: Transaction<'_>, number: usize) -> SessionSpec {
+fn numbered(transaction: Transaction<'_>, number: usize, swaps: &[Swap]) -> SessionSpec {
     let session = &transaction.spec.sessions[transaction.session];
-    let step = |step: &Step| Step { name: format!("t{number}_{}", step.name), ..step.clone() };
+    let step = |(index, step): (usize, &Step)| {
+        let here = swaps.iter().filter(|swap| swap.steps.contains(&index));
+        let values = here.filter_map(|swap| Some((rows::value_of(&swap.from)?, rows::value_of(&swap.to)?)));
+        let sql = rows::rename(&step.sql, &values.collect::<Vec<_>>());
+        Step { name: format!("t{number}_{}", step.name), sql, line: step.line }
+    };
     SessionSpec {
         name: format!("t{number} {}", session.name),
         setup: session.setup.clone(),
-        steps: session.steps.iter().map(step).collect(),
+        steps: session.steps.iter().enumerate().map(step).collect(),
         teardown: session.teardown.clone(),
     }
 }
@@ -88,10 +101,12 @@ mod tests {
             "setup { A; }\nteardown { B; }\nsession x setup { BEGIN; } step s { S; } step \"session\" { T; }",
         );
         let second = read("two", "setup { C; }\nteardown { D }\nsession y step s { U; } step v { V; }");
-        let transactions =
-            [Transaction { spec: &first, session: 0 }, Transaction { spec: &second, session: 0 }];
+        let transactions = [
+            Transaction { spec: &first, session: 0, before: &[] },
+            Transaction { spec: &second, session: 0, before: &[] },
+        ];
         let members = vec![Stuck { transaction: 0, step: 1 }, Stuck { transaction: 1, step: 1 }];
-        let combined = combine(&transactions, &Candidate { members });
+        let combined = combine(&transactions, &Candidate::plain(members));
         insta::assert_snapshot!(combined.to_text(), @r#"
         setup { A; }
         setup { C; }
@@ -116,9 +131,9 @@ mod tests {
     #[test]
     fn a_transaction_meets_itself_under_two_names() {
         let spec = read("one", "setup { A; }\nsession x step s { S; } step t { T; }");
-        let transactions = [Transaction { spec: &spec, session: 0 }];
+        let transactions = [Transaction { spec: &spec, session: 0, before: &[] }];
         let members = vec![Stuck { transaction: 0, step: 1 }, Stuck { transaction: 0, step: 1 }];
-        let combined = combine(&transactions, &Candidate { members });
+        let combined = combine(&transactions, &Candidate::plain(members));
         assert_eq!(combined.setups.len(), 1, "one setup makes the tables once");
         assert_eq!(combined.replay_line(&combined.permutations[0]), "permutation t1_s t2_s t1_t t2_t");
     }

@@ -1,6 +1,7 @@
 //! Predicted cycles, executed on a clone: confirmed with a file that replays
 //! them, not reproduced, or not executable with the reason.
 
+use super::choose;
 use super::combine::{Transaction, combine};
 use super::execute::Stage;
 use super::footprint::Footprint;
@@ -15,24 +16,17 @@ use crate::model::evidence::deadlock::{Confirmation, Outcome, Prediction};
 /// Candidates executed in one run.
 const MAX_CANDIDATES: usize = 40;
 
-/// Predicts and executes what could close between the sessions of all specs.
+/// Predicts and executes what could close between transactions; `alone` is what each of them locks.
 pub(super) async fn predictions(
     place: &Place<'_>,
-    specs: &[Spec],
-    footprints: &[Vec<Footprint>],
+    transactions: &[Transaction<'_>],
+    alone: &[&Footprint],
     options: &Options,
     warnings: &mut Vec<MeasurementWarning>,
 ) -> anyhow::Result<Vec<Prediction>> {
-    let mut transactions: Vec<Transaction<'_>> = Vec::new();
-    let mut alone: Vec<&Footprint> = Vec::new();
-    for (spec, footprints) in specs.iter().zip(footprints) {
-        for (session, footprint) in footprints.iter().enumerate() {
-            transactions.push(Transaction { spec, session });
-            alone.push(footprint);
-        }
-    }
     let names: Vec<String> = transactions.iter().map(Transaction::name).collect();
-    let mut candidates = predict::candidates(&alone);
+    let mut candidates = predict::candidates(alone);
+    candidates.extend(choose::candidates(alone, &candidates));
     if candidates.len() > MAX_CANDIDATES {
         warnings.push(MeasurementWarning::BoundReached {
             bound: format!("{MAX_CANDIDATES} predicted cycles"),
@@ -45,8 +39,10 @@ pub(super) async fn predictions(
     for (done, candidate) in candidates.iter().enumerate() {
         predictions.push(Prediction {
             transactions: candidate.members.iter().map(|member| names[member.transaction].clone()).collect(),
-            cycle: predict::describe(&alone, &names, candidate),
-            confirmation: confirm(place, &transactions, candidate, options).await?,
+            cycle: predict::describe(alone, &names, candidate),
+            rows: predict::describe_rows(&names, candidate),
+            is_order_in_doubt: candidate.is_doubtful,
+            confirmation: confirm(place, transactions, candidate, options).await?,
         });
         place.progress.advance_to(done as u64 + 1);
     }
@@ -70,6 +66,11 @@ async fn confirm(
         }
         Ending::Done | Ending::Hung(_) => match outcome::outcome(&spec, &execution) {
             Outcome::Deadlock => Confirmation::Confirmed { replay: spec.to_text() },
+            Outcome::OtherError => {
+                let failure = outcome::failures(&spec, &execution).into_iter().next();
+                let reason = failure.map(|failure| format!("{} fails: {}", failure.step, failure.message));
+                Confirmation::NotExecutable { reason: reason.unwrap_or_default() }
+            }
             outcome => Confirmation::NotReproduced { outcome },
         },
     })

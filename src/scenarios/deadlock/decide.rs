@@ -3,8 +3,7 @@
 use super::explore::Explored;
 use super::spec::{Expectation, Spec};
 use crate::model::evidence::deadlock::{
-    Confirmation, ConflictKind, DeadlockCase, DeadlockCost, DeadlockEvidence, LockedObject, Outcome,
-    StepFailure, WaitEdge,
+    ConflictKind, DeadlockCase, DeadlockCost, LockedObject, Outcome, StepFailure, WaitEdge,
 };
 use crate::model::{
     Finding, Interval, Measurement, MeasurementWarning, Severity, SourceLocation, Unit, Variant, Verdict,
@@ -200,36 +199,6 @@ fn members(case: &DeadlockCase) -> String {
 fn line_of(spec: &Spec, step: &str) -> usize {
     let steps = spec.sessions.iter().flat_map(|session| &session.steps);
     steps.filter(|known| known.name == step).map(|known| known.line).next().unwrap_or(1)
-}
-
-/// Confirmed predictions that the exploration of no single spec has found.
-pub(super) fn predicted(evidence: &DeadlockEvidence) -> Vec<Finding> {
-    let deadlocks = |transaction: &String| {
-        evidence.specs.iter().any(|spec| {
-            spec.deadlock.is_some()
-                && transaction.strip_prefix(&spec.name).is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
-    let news =
-        evidence.predictions.iter().filter(|prediction| !prediction.transactions.iter().any(deadlocks));
-    news.filter_map(|prediction| {
-        let Confirmation::Confirmed { replay } = &prediction.confirmation else { return None };
-        let mut lines = prediction.cycle.clone();
-        lines.extend(replay.lines().map(|line| format!("replay: {line}")));
-        Some(Finding {
-            code: "predicted-deadlock",
-            severity: Severity::Failure,
-            subject: prediction.transactions.join(" and "),
-            message: format!(
-                "{} deadlock when they run at the same time: predicted from their locks, confirmed on a clone",
-                prediction.transactions.join(" and ")
-            ),
-            evidence: lines,
-            next_step: "let both take their locks in one order; the evidence is a spec file that replays it".into(),
-            location: None,
-        })
-    })
-    .collect()
 }
 
 /// One wait as a sentence.

@@ -4,6 +4,7 @@
 //! Invariant: what is not known conflicts with everything, so that no order is
 //! left out for want of knowledge.
 
+use super::rows::{KeyOrders, Swap};
 use super::waits;
 use crate::postgres::row_locks::RowMode;
 
@@ -47,6 +48,8 @@ pub(super) struct StepFootprint {
     pub(super) blurred: Vec<String>,
     /// Why nothing is known, where it failed or did not run.
     pub(super) error: Option<String>,
+    /// How many rows it returned or changed.
+    pub(super) rows: u64,
 }
 
 /// A transaction that ran alone.
@@ -58,6 +61,8 @@ pub(super) struct Footprint {
     pub(super) steps: Vec<StepFootprint>,
     /// The statements, one per step.
     pub(super) statements: Vec<String>,
+    /// What is known of the order of its rows.
+    pub(super) orders: KeyOrders,
 }
 
 impl Held {
@@ -106,6 +111,19 @@ impl Footprint {
         let is_new =
             |held: &&Held| !before.iter().any(|known| known.object == held.object && known.mode >= held.mode);
         after.iter().filter(is_new).collect()
+    }
+
+    /// As if it had named other rows.
+    pub(super) fn with_rows(&self, swaps: &[Swap]) -> Self {
+        let mut changed = self.clone();
+        let steps = changed.steps.iter_mut().flat_map(|step| &mut step.held);
+        for held in steps.chain(&mut changed.start) {
+            let Object::Row { relation, key } = &mut held.object else { continue };
+            if let Some(swap) = swaps.iter().find(|swap| swap.relation == *relation && swap.from == *key) {
+                key.clone_from(&swap.to);
+            }
+        }
+        changed
     }
 
     fn ends_transaction(&self, step: usize) -> bool {
@@ -283,6 +301,7 @@ mod tests {
                 .iter()
                 .map(|(_, held)| StepFootprint { held: held.to_vec(), ..StepFootprint::default() })
                 .collect(),
+            orders: KeyOrders::default(),
             statements: steps.iter().map(|(statement, _)| (*statement).to_owned()).collect(),
         }
     }

@@ -85,7 +85,7 @@ fn first_word(statement: &str) -> Option<String> {
 }
 
 /// Whether a statement names a table, however it is qualified.
-fn mentions(statement: &str, relation: &str) -> bool {
+pub(super) fn mentions(statement: &str, relation: &str) -> bool {
     let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
     statement
         .to_lowercase()

@@ -6,6 +6,7 @@
 //! the next one holds, and where what they hold does not exclude one another.
 
 use super::footprint::{Footprint, Held};
+use super::rows::{self, Swap};
 
 /// One transaction of a candidate, stuck in one of its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,25 +21,29 @@ pub(super) struct Stuck {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) members: Vec<Stuck>,
+    /// Per member the rows it names in place of its own.
+    pub(super) swaps: Vec<Vec<Swap>>,
+    /// The rows come in an order that no recorded run has shown, and the runs are too few to tell.
+    pub(super) is_doubtful: bool,
+}
+
+impl Candidate {
+    /// With the rows they have.
+    pub(super) fn plain(members: Vec<Stuck>) -> Self {
+        Self { swaps: vec![Vec::new(); members.len()], members, is_doubtful: false }
+    }
 }
 
 /// All candidates between two or three transactions, those of two first. A transaction may meet a
 /// second run of itself.
 pub(super) fn candidates(transactions: &[&Footprint]) -> Vec<Candidate> {
-    let points: Vec<Stuck> = transactions
-        .iter()
-        .enumerate()
-        .flat_map(|(transaction, footprint)| {
-            (0..footprint.steps.len()).map(move |step| Stuck { transaction, step })
-        })
-        .filter(|point| !transactions[point.transaction].wants(point.step).is_empty())
-        .collect();
+    let points = points(transactions);
     let waits = |a: Stuck, b: Stuck| wait(transactions, a, b).is_some();
     let mut found = Vec::new();
     for (index, &a) in points.iter().enumerate() {
         for &b in &points[index..] {
             if can_meet(transactions, a, b) && waits(a, b) && waits(b, a) {
-                found.push(Candidate { members: vec![a, b] });
+                found.push(Candidate::plain(vec![a, b]));
             }
         }
     }
@@ -50,12 +55,42 @@ pub(super) fn candidates(transactions: &[&Footprint]) -> Vec<Candidate> {
                 let meet = can_meet(transactions, b, c) && can_meet(transactions, a, c);
                 let is_new = !is_pair(a, b) && !is_pair(b, c) && !is_pair(a, c);
                 if meet && is_new {
-                    found.push(Candidate { members: vec![a, b, c] });
+                    found.push(Candidate::plain(vec![a, b, c]));
                 }
             }
         }
     }
     found
+}
+
+/// Every step that wants something.
+pub(super) fn points(transactions: &[&Footprint]) -> Vec<Stuck> {
+    let all = transactions.iter().enumerate().flat_map(|(transaction, footprint)| {
+        (0..footprint.steps.len()).map(move |step| Stuck { transaction, step })
+    });
+    all.filter(|point| !transactions[point.transaction].wants(point.step).is_empty()).collect()
+}
+
+/// Whether a candidate's members, with their chosen rows, wait for one another in a ring.
+pub(super) fn closes(transactions: &[&Footprint], candidate: &Candidate) -> bool {
+    let footprints = chosen(transactions, candidate);
+    let footprints: Vec<&Footprint> = footprints.iter().collect();
+    let members = stuck(candidate);
+    let next = members.iter().cycle().skip(1);
+    members.iter().zip(next).all(|(a, b)| wait(&footprints, *a, *b).is_some())
+        && members.iter().all(|a| members.iter().all(|b| a == b || can_meet(&footprints, *a, *b)))
+}
+
+/// The members' footprints with the rows chosen for them.
+fn chosen(transactions: &[&Footprint], candidate: &Candidate) -> Vec<Footprint> {
+    let members = candidate.members.iter().zip(&candidate.swaps);
+    members.map(|(member, swaps)| transactions[member.transaction].with_rows(swaps)).collect()
+}
+
+/// The members as positions in the list of themselves.
+fn stuck(candidate: &Candidate) -> Vec<Stuck> {
+    let members = candidate.members.iter().enumerate();
+    members.map(|(transaction, member)| Stuck { transaction, step: member.step }).collect()
 }
 
 /// Whether two transactions can be stuck where they are at the same time.
@@ -75,19 +110,35 @@ fn wait<'a>(transactions: &[&'a Footprint], a: Stuck, b: Stuck) -> Option<(&'a H
 
 /// A candidate as sentences, one per wait.
 pub(super) fn describe(transactions: &[&Footprint], names: &[String], candidate: &Candidate) -> Vec<String> {
-    let members = &candidate.members;
+    let footprints = chosen(transactions, candidate);
+    let footprints: Vec<&Footprint> = footprints.iter().collect();
+    let members = stuck(candidate);
+    let name = |member: &Stuck| names[candidate.members[member.transaction].transaction].as_str();
     let next = members.iter().cycle().skip(1);
     let sentence = |(a, b): (&Stuck, &Stuck)| {
-        let (wanted, held) = wait(transactions, *a, *b)?;
+        let (wanted, held) = wait(&footprints, *a, *b)?;
         Some(format!(
             "{} wants {}, and {} holds {}",
-            names[a.transaction],
+            name(a),
             wanted.describe(),
-            if a.transaction == b.transaction { "its second run" } else { &names[b.transaction] },
+            if name(a) == name(b) { "its second run" } else { name(b) },
             held.describe()
         ))
     };
     members.iter().zip(next).filter_map(sentence).collect()
+}
+
+/// Which rows were chosen, one sentence per row.
+pub(super) fn describe_rows(names: &[String], candidate: &Candidate) -> Vec<String> {
+    let members = candidate.members.iter().zip(&candidate.swaps);
+    let sentences = members.flat_map(|(member, swaps)| {
+        swaps.iter().map(|swap| {
+            let value = |key: &str| rows::value_of(key).unwrap_or(key).to_owned();
+            let name = &names[member.transaction];
+            format!("{name} with row {} of {} in place of {}", swap.to, swap.relation, value(&swap.from))
+        })
+    });
+    sentences.collect()
 }
 
 #[cfg(test)]

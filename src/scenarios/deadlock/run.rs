@@ -1,11 +1,14 @@
 //! The scenario: every spec on a clone of its own, explored, its deadlock
 //! replayed and measured, judged.
 
+use super::combine::Transaction;
 use super::confirm;
 use super::decide;
 use super::execute::Stage;
 use super::explore::{self, Explored};
 use super::footprint::{self, Footprint};
+use super::foretold;
+use super::from_trace::{self, Traced};
 use super::kind;
 use super::measure;
 use super::record::{Ending, Execution, Manner};
@@ -22,6 +25,7 @@ use crate::prepare::Context;
 use crate::project::settings::DeadlockSettings;
 use crate::project::transaction::SpecFile;
 use crate::stats::clock;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often the server is asked whether a step is blocked, while orders are explored.
@@ -37,6 +41,8 @@ const EXPLORING_DEADLOCK_TIMEOUT: &str = "-c deadlock_timeout=50ms";
 pub struct Options {
     /// Spec files; empty: the project's own.
     pub files: Vec<SpecFile>,
+    /// Traces whose transactions take part in predictions.
+    pub traces: Vec<PathBuf>,
     /// Run what the isolation tester runs, as it does, and keep what it prints. Nothing is explored
     /// or measured then.
     pub transcript: bool,
@@ -73,6 +79,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             files: Vec::new(),
+            traces: Vec::new(),
             transcript: false,
             repetitions: 5,
             max_interleavings: 2_000,
@@ -104,10 +111,12 @@ pub struct Place<'a> {
 /// # Errors
 /// The server or the set-up failed, or a spec cannot be read.
 pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
-    let files = if options.files.is_empty() { &context.project.transactions } else { &options.files };
+    // A trace stands for itself: the project's specs are explored without it.
+    let is_explicit = !options.files.is_empty() || !options.traces.is_empty();
+    let files = if is_explicit { &options.files } else { &context.project.transactions };
     let settings = &context.project.settings;
     let source = match settings.volumes.first() {
-        Some(volume) if !files.is_empty() => context.databases.at_head(&volume.name).await?,
+        Some(volume) if is_explicit || !files.is_empty() => context.databases.at_head(&volume.name).await?,
         _ => context.target.database().to_owned(),
     };
     let place = Place {
@@ -158,14 +167,45 @@ pub async fn run_specs(
         report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
         (place.checkpoint)(&report);
     }
-    if options.predicts && !options.transcript && !specs.is_empty() {
-        evidence.predictions =
-            confirm::predictions(place, &specs, &footprints_of, options, &mut report.warnings).await?;
-        report.findings.extend(decide::predicted(&evidence));
+    let has_sources = !specs.is_empty() || !options.traces.is_empty();
+    if options.predicts && !options.transcript && has_sources {
+        foretell(place, &specs, &footprints_of, options, &mut evidence, &mut report).await?;
         summarise(&mut report, &evidence);
     }
     report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
     Ok(report)
+}
+
+/// Derives cycles between the transactions of specs and traces, and executes them.
+async fn foretell(
+    place: &Place<'_>,
+    specs: &[Spec],
+    footprints: &[Vec<Footprint>],
+    options: &Options,
+    evidence: &mut DeadlockEvidence,
+    report: &mut ScenarioReport,
+) -> anyhow::Result<()> {
+    let mut traced: Vec<Traced> = Vec::new();
+    for path in &options.traces {
+        let (trace, transactions) = from_trace::examine(place, path, options).await?;
+        evidence.traces.push(trace);
+        traced.extend(transactions);
+    }
+    let written = specs.iter().zip(footprints).flat_map(|(spec, footprints)| {
+        footprints
+            .iter()
+            .enumerate()
+            .map(move |(session, footprint)| (Transaction { spec, session, before: &[] }, footprint))
+    });
+    let recorded = traced.iter().map(|traced| {
+        (Transaction { spec: &traced.spec, session: 0, before: &traced.before }, &traced.footprint)
+    });
+    let (transactions, alone): (Vec<_>, Vec<_>) = written.chain(recorded).unzip();
+    evidence.predictions =
+        confirm::predictions(place, &transactions, &alone, options, &mut report.warnings).await?;
+    report.findings.extend(foretold::findings(evidence));
+    report.warnings.extend(foretold::warnings(evidence));
+    Ok(())
 }
 
 fn parse_all(files: &[SpecFile]) -> anyhow::Result<Vec<Spec>> {
@@ -201,11 +241,15 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
     let executed: u64 = specs.iter().map(|spec| spec.exploration.executed).sum();
     let deadlocking: Vec<&str> =
         specs.iter().filter(|spec| spec.deadlock.is_some()).map(|spec| spec.name.as_str()).collect();
-    report.verdict = Verdict::of_all(specs.iter().map(|spec| &spec.verdict)).unwrap_or(Verdict::Pass);
+    let foretold = foretold::verdict(evidence);
+    let verdicts = specs.iter().map(|spec| &spec.verdict).chain(&foretold);
+    report.verdict = Verdict::of_all(verdicts).unwrap_or(Verdict::Pass);
     if report.findings.iter().any(|finding| finding.severity == Severity::Failure) {
         report.verdict = Verdict::Fail;
     }
-    report.summary = if deadlocking.is_empty() {
+    report.summary = if specs.is_empty() && !evidence.traces.is_empty() {
+        String::new()
+    } else if deadlocking.is_empty() {
         format!("nobody deadlocks in {executed} executed orders of {} specs", specs.len())
     } else {
         format!(
@@ -215,6 +259,10 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
             deadlocking.join(", ")
         )
     };
+    if !evidence.traces.is_empty() {
+        let separator = if report.summary.is_empty() { "" } else { "; " };
+        report.summary = format!("{}{separator}{}", report.summary, foretold::summary(evidence));
+    }
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     report.evidence = Evidence::Deadlock(evidence.clone());
 }

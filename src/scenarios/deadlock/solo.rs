@@ -66,12 +66,16 @@ impl Alone<'_> {
         };
         let mut failed = None;
         if let Some(block) = &session.setup {
-            failed = self.execute(&block.sql).await;
+            failed = self.execute(&block.sql).await.err();
             footprint.start = self.held(&[], "").await?.held;
         }
         for step in &session.steps {
+            let mut rows = 0;
             if failed.is_none() {
-                failed = self.execute(&step.sql).await;
+                match self.execute(&step.sql).await {
+                    Ok(count) => rows = count,
+                    Err(error) => failed = Some(error),
+                }
             }
             if let Some(error) = &failed {
                 footprint
@@ -80,15 +84,17 @@ impl Alone<'_> {
                 continue;
             }
             let before = footprint.before(footprint.steps.len()).to_vec();
-            footprint.steps.push(self.held(&before, &step.sql).await?);
+            let held = self.held(&before, &step.sql).await?;
+            footprint.steps.push(StepFootprint { rows, ..held });
         }
         Ok(footprint)
     }
 
-    async fn execute(&self, sql: &str) -> Option<String> {
+    /// How many rows it returned or changed.
+    async fn execute(&self, sql: &str) -> Result<u64, String> {
         match tokio::time::timeout(self.limit, self.session.start(sql)).await {
-            Ok(Ok(outcome)) => outcome.error.map(|error| error.to_string()),
-            _ => Some("it did not end in time when it ran alone".into()),
+            Ok(Ok(outcome)) => outcome.error.map_or(Ok(outcome.rows), |error| Err(error.to_string())),
+            _ => Err("it did not end in time when it ran alone".into()),
         }
     }
 

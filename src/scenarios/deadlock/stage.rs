@@ -187,6 +187,7 @@ impl<'a> Stage<'a> {
             || StatementOutcome {
                 results: Vec::new(),
                 ended_with_rows: false,
+                rows: 0,
                 error: Some(crate::postgres::Error::Unexpected("it did not end in time".into())),
                 finished_at: clock::now(),
             },

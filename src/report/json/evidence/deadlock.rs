@@ -5,7 +5,7 @@ use super::super::run::VerdictEntry;
 use crate::model::evidence::deadlock::{
     Bystander, Confirmation, ConflictKind, ContentionPoint, DeadlockCase, DeadlockCost, DeadlockEvidence,
     DeadlockTrial, Exploration, LatencySummary, LockedObject, OrderEvidence, Outcome, Prediction,
-    SessionText, SpecEvidence, StepFailure, StepText, TimeoutPoint, WaitEdge,
+    SessionText, SpecEvidence, StepFailure, StepText, TimeoutPoint, TraceEvidence, WaitEdge,
 };
 
 /// What a lock is on.
@@ -52,6 +52,9 @@ mirror! {
         specs: Vec<SpecEvidenceEntry>,
         /// Cycles derived from what transactions lock when they run alone.
         predictions: Vec<PredictionEntry>,
+        /// Traces whose transactions took part in the predictions.
+        #[serde(default)]
+        traces: Vec<TraceEvidenceEntry>,
         /// Detection time against the rule, for several values of `deadlock_timeout`.
         timeout_sweep: Vec<TimeoutPointEntry>,
         /// Throughput and deadlocks for several numbers of workers and hot rows.
@@ -282,6 +285,12 @@ mirror! {
         transactions: Vec<String>,
         /// What each of them holds and what it then wants, one sentence per edge.
         cycle: Vec<String>,
+        /// Rows chosen in place of those written or recorded, so that the transactions meet.
+        #[serde(default)]
+        rows: Vec<String>,
+        /// The chosen rows come in an order that no recorded run has shown, and the runs are too few to tell.
+        #[serde(default)]
+        is_order_in_doubt: bool,
         /// What became of it.
         confirmation: ConfirmationEntry,
     }
@@ -291,6 +300,26 @@ mirror! {
         Confirmed = "confirmed" { replay: String },
         NotReproduced = "not-reproduced" { outcome: OutcomeEntry },
         NotExecutable = "not-executable" { reason: String },
+    }
+
+    /// What a recorded trace held for predictions.
+    struct TraceEvidenceEntry of TraceEvidence {
+        /// The trace file.
+        path: String,
+        /// Transactions recorded.
+        transactions: u64,
+        /// Of those, how many can take part in a cycle of steps.
+        locking: u64,
+        /// Kinds of those, by the shapes of their statements.
+        kinds: u64,
+        /// Kinds that were executed again, alone.
+        examined: Vec<String>,
+        /// Kinds that could not be, and why.
+        not_executable: Vec<(String, String)>,
+        /// Kinds beyond a bound of the scenario.
+        left_out: u64,
+        /// A statement may be missing from the trace.
+        is_incomplete: bool,
     }
 
     /// Detection at one value of `deadlock_timeout`.
