@@ -6,6 +6,7 @@ use super::recording::{self, RecordOptions};
 use super::session::{Session, with_session};
 use super::{ExitCode, Failure, Terminal, environment};
 use crate::model::evidence::Evidence;
+use crate::model::evidence::deadlock::{Confirmation, Prediction};
 use crate::model::evidence::regression::KeptPlan;
 use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verdict};
 use crate::prepare::Context;
@@ -60,7 +61,7 @@ struct GrowingReport<'a> {
 impl GrowingReport<'_> {
     /// Replaces the scenario's entry, and the file.
     fn put(&self, entry: ScenarioReport) {
-        if let Err(error) = self.write_new_plans(&entry) {
+        if let Err(error) = self.write_new_files(&entry) {
             self.terminal.note(&format!("warning: {error}"));
         }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,9 +74,12 @@ impl GrowingReport<'_> {
         }
     }
 
-    /// Plans as files: timestamped by the run's own folder, one file a plan,
+    /// Plans and replays as files: timestamped by the run's own folder, one file each,
     /// diffable in git. Written as they come, so that a run cut short has them too.
-    fn write_new_plans(&self, entry: &ScenarioReport) -> Result<(), KeepError> {
+    fn write_new_files(&self, entry: &ScenarioReport) -> Result<(), KeepError> {
+        if let Evidence::Deadlock(evidence) = &entry.evidence {
+            keep_replays(self.kept, &evidence.predictions)?;
+        }
         let Evidence::Regression(evidence) = &entry.evidence else { return Ok(()) };
         let mut written = self.plans_written.lock().unwrap_or_else(PoisonError::into_inner);
         for plan in evidence.plans.iter().skip(*written) {
@@ -195,6 +199,18 @@ fn skipped(scenario: Scenario, reason: &str) -> ScenarioReport {
         warnings: Vec::new(),
         duration_ms: 0,
     }
+}
+
+/// `replays/1.spec` and so on, one per confirmed prediction.
+fn keep_replays(kept: &KeptRun, predictions: &[Prediction]) -> Result<(), KeepError> {
+    let confirmed = predictions.iter().filter_map(|prediction| match &prediction.confirmation {
+        Confirmation::Confirmed { replay } => Some(replay),
+        _ => None,
+    });
+    for (number, replay) in confirmed.enumerate() {
+        kept.write_file(&format!("replays/{}.spec", number + 1), replay.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// `plans/order_history.before.user_id=17_common.json`.

@@ -29,7 +29,9 @@ pub(super) async fn run(
     if recorded.trace.connections == 0 {
         terminal.error("the command never connected through the recorder: it may use an address of its own");
     }
-    terminal
-        .note(&format!("trace: {}   next: plimsoll n-plus-one --trace {0}", trace_file(global).display()));
+    terminal.note(&format!(
+        "trace: {}   next: plimsoll n-plus-one --trace {0}, or plimsoll deadlock --trace {0}",
+        trace_file(global).display()
+    ));
     Ok(recorded.child_code.unwrap_or(ExitCode::Pass))
 }

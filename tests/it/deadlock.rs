@@ -161,15 +161,21 @@ async fn the_pair_is_predicted_from_solo_runs_also_across_specs() {
     let files = [alone("ships", [1, 2]), alone("cancels", [2, 1]), alone("other", [1, 3])];
     let report = run_specs(&place, &files, &options()).await.unwrap();
     let Evidence::Deadlock(evidence) = &report.evidence else { panic!("no evidence") };
-    assert_eq!(evidence.predictions.len(), 1, "{:?}", evidence.predictions);
+    assert_eq!(evidence.predictions.len(), 2, "{:?}", evidence.predictions);
     let prediction = &evidence.predictions[0];
+    assert!(prediction.rows.is_empty());
     assert_eq!(prediction.transactions, ["ships/only", "cancels/only"]);
     let Confirmation::Confirmed { replay } = &prediction.confirmation else { panic!("{prediction:?}") };
     assert_eq!(report.verdict, Verdict::Fail);
     assert_eq!(report.findings[0].code, "predicted-deadlock");
     let again = run_specs(&place, &[spec("replay", replay)], &options()).await.unwrap();
     assert!(again.findings.iter().any(|finding| finding.code == "deadlock"), "{replay}");
-    let fixed = [alone("ships", [1, 2]), alone("cancels", [1, 2])];
+    // The third one names a row of its own, which could be the others'.
+    let chosen = &evidence.predictions[1];
+    assert_eq!(chosen.transactions, ["cancels/only", "other/only"]);
+    assert_eq!(chosen.rows, ["other/only with row id=2 of orders in place of 3"]);
+    assert!(chosen.is_confirmed() && !chosen.is_order_in_doubt, "{chosen:?}");
+    let fixed = [alone("ships", [1, 2]), alone("cancels", [1, 2]), alone("other", [2, 3])];
     let report = run_specs(&place, &fixed, &options()).await.unwrap();
     assert_eq!(report.verdict, Verdict::Pass, "{:?}", report.findings);
 }

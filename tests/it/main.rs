@@ -8,6 +8,7 @@
 mod cli;
 mod deadlock;
 mod deadlock_kinds;
+mod deadlock_trace;
 mod init;
 mod load;
 mod migrate;

@@ -41,7 +41,7 @@ fn confirmed(prediction: &Prediction, replay: &str) -> Finding {
             "{names} deadlock when they run at the same time: predicted from their locks, confirmed on a clone{doubt}"
         ),
         evidence,
-        next_step: "let both take their locks in one order; the evidence is a spec file that replays it"
+        next_step: "let both take their locks in one order; replays/*.spec in the run's folder repeat it"
             .into(),
         location: None,
     }
