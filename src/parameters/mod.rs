@@ -31,6 +31,13 @@ pub struct ParameterSet {
 }
 
 impl ParameterSet {
+    /// A set of values that are known already, in the order of the query's parameters, and where
+    /// they come from.
+    #[must_use]
+    pub fn of(query: &Query, values: Vec<Option<String>>, origin: &'static str) -> Self {
+        set_of(query, values.into_iter().map(|value| Drawn { value, origin: Some(origin) }).collect())
+    }
+
     /// The values for one statement of the query, in the order of its `$n`.
     #[must_use]
     pub fn values_for(&self, query: &Query, statement: &Positional) -> Vec<Option<String>> {

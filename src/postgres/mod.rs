@@ -15,6 +15,7 @@ mod directory;
 mod durability;
 mod error;
 mod explain;
+mod generic_plan;
 mod guard;
 mod leftovers;
 pub mod locks;
@@ -35,11 +36,13 @@ mod settings;
 mod snapshot;
 mod statements;
 mod table_name;
+mod table_size;
 mod target;
 mod template;
 mod text_parameter;
 mod tls;
 mod version;
+mod volatile;
 
 pub use catalog::{
     Catalog, CatalogColumn, CatalogTable, CheckConstraint, ColumnType, ForeignKey, RelationKind,
@@ -48,6 +51,7 @@ pub use catalog::{
 pub use column::{ColumnDescription, ColumnLookup, ColumnStatistics, column_statistics, find_column};
 pub use error::{Error, ServerError};
 pub use explain::{ExplainOptions, explain, explain_json};
+pub use generic_plan::{GenericPlan, generic_plan};
 pub use migrate_error::MigrationError;
 pub use naming::{quote_identifier, quote_literal};
 pub use observed::{ObservedSession, ServerMessage, StatementOutcome};
@@ -55,7 +59,11 @@ pub use programs::{Programs, SUPPORTED_MAJORS};
 pub use schema::schema_text;
 pub use server::ThrowawayOptions;
 pub use session::Session;
-pub use statements::{ColumnProfile, StatementStatistics, column_profiles, row_estimates, top_statements};
+pub use statements::{
+    ColumnProfile, StatementStatistics, TopStatements, column_profiles, row_estimates, top_statements,
+};
 pub use table_name::{NamedTable, name_tables};
+pub use table_size::{TableExtent, table_extents};
 pub use target::{DISPOSABLE_COMMENT, Target};
 pub use text_parameter::TextParameter;
+pub use volatile::volatile_functions;

@@ -11,6 +11,31 @@ pub struct StatementStatistics {
     pub calls: u64,
     /// Mean execution time, in microseconds.
     pub mean_us: f64,
+    /// Rows returned or changed by all calls.
+    pub rows: u64,
+}
+
+/// What `pg_stat_statements` can be asked here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TopStatements {
+    /// The statements of this database that took the most time in all, and how many more there
+    /// would be that the user's rights don't reach.
+    Known(Vec<StatementStatistics>, usize),
+    /// The extension was not created in this database.
+    NotCreated,
+    /// It was, but the library behind it was not loaded when the server started.
+    NotLoaded,
+}
+
+impl TopStatements {
+    /// What there is; nothing where the view cannot be read.
+    #[must_use]
+    pub fn into_known(self) -> Vec<StatementStatistics> {
+        match self {
+            Self::Known(statements, _) => statements,
+            Self::NotCreated | Self::NotLoaded => Vec::new(),
+        }
+    }
 }
 
 /// How ANALYZE saw a column.
@@ -34,11 +59,12 @@ pub struct ColumnProfile {
     pub width_bytes: u32,
 }
 
+/// One statement of several users, or asked both directly and in functions, is one here.
 const STATEMENTS: &str = "
-    SELECT s.query, s.calls, s.mean_exec_time
+    SELECT s.query, sum(s.calls)::bigint, sum(s.total_exec_time) / greatest(sum(s.calls), 1), sum(s.rows)::bigint
     FROM SCHEMA.pg_stat_statements s
     WHERE s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-    ORDER BY s.total_exec_time DESC LIMIT $1";
+    GROUP BY s.queryid, s.query ORDER BY sum(s.total_exec_time) DESC, s.query LIMIT $1";
 
 const PROFILES: &str = "
     SELECT s.schemaname::text, s.tablename::text, s.attname::text, s.null_frac::float8, s.n_distinct::float8,
@@ -55,38 +81,38 @@ const ROWS: &str = "
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
 
-/// The statements of this database that took the most time in all; `None` where the extension
-/// `pg_stat_statements` is not there or not loaded. Statements of other users are left out where
-/// the rights don't reach.
+/// The statements of this database that took the most time in all.
 ///
 /// # Errors
 /// The server fails.
-pub async fn top_statements(
-    session: &Session,
-    limit: u32,
-) -> Result<Option<Vec<StatementStatistics>>, Error> {
+pub async fn top_statements(session: &Session, limit: u32) -> Result<TopStatements, Error> {
+    const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
     let schema = "SELECT n.nspname::text FROM pg_catalog.pg_extension e
                   JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'";
-    let Some(schema) = session.query_opt(schema, &[]).await? else { return Ok(None) };
+    let Some(schema) = session.query_opt(schema, &[]).await? else { return Ok(TopStatements::NotCreated) };
     let statement = STATEMENTS.replace("SCHEMA", &quote_identifier(schema.get(0)));
     let rows = match session.query(&statement, &[&i64::from(limit)]).await {
         Ok(rows) => rows,
         Err(error) => match Error::from(error) {
-            // The extension is there, but the library behind it was not loaded at the start.
-            error if error.sqlstate() == Some("55000") => return Ok(None),
+            error if error.sqlstate() == Some(OBJECT_NOT_IN_PREREQUISITE_STATE) => {
+                return Ok(TopStatements::NotLoaded);
+            }
             error => return Err(error),
         },
     };
-    let statistics =
-        rows.iter().filter(|row| row.get::<_, &str>(0) != "<insufficient privilege>").map(|row| {
-            let calls: i64 = row.get(1);
-            StatementStatistics {
-                text: row.get(0),
-                calls: calls.unsigned_abs(),
-                mean_us: row.get::<_, f64>(2) * 1000.0,
-            }
-        });
-    Ok(Some(statistics.collect()))
+    let all = rows.len();
+    let known: Vec<StatementStatistics> = rows
+        .iter()
+        .filter(|row| row.get::<_, &str>(0) != "<insufficient privilege>")
+        .map(|row| StatementStatistics {
+            text: row.get(0),
+            calls: row.get::<_, i64>(1).unsigned_abs(),
+            mean_us: row.get::<_, f64>(2) * 1000.0,
+            rows: row.get::<_, i64>(3).unsigned_abs(),
+        })
+        .collect();
+    let hidden = all - known.len();
+    Ok(TopStatements::Known(known, hidden))
 }
 
 /// How ANALYZE saw every column that this user may read.

@@ -17,7 +17,7 @@ pub async fn read_existing(session: &Session, name: &str) -> Result<ExistingData
     let catalog = read_catalog(session).await?;
     let profiles = column_profiles(session).await?;
     let rows = row_estimates(session).await?;
-    let statements = top_statements(session, STATEMENTS).await?.unwrap_or_default();
+    let statements = top_statements(session, STATEMENTS).await?.into_known();
     let tables = catalog.tables.iter().filter(|table| table.kind != RelationKind::Other).map(|table| {
         let estimate = rows.iter().find(|(schema, name, _)| *schema == table.schema && *name == table.name);
         let columns = table.columns.iter().filter(|column| !column.is_generated);

@@ -2,7 +2,7 @@
 
 use crate::support;
 use plimsoll::model::Quiet;
-use plimsoll::postgres::{Session, Target, ThrowawayOptions, top_statements};
+use plimsoll::postgres::{Session, Target, ThrowawayOptions, TopStatements, top_statements};
 use plimsoll::prepare::read_existing;
 use plimsoll::project::Project;
 use plimsoll::project::diagnostic::render;
@@ -62,9 +62,9 @@ async fn what_is_proposed_from_catalogue_and_statistics_loads() {
 async fn an_extension_that_is_not_loaded_is_no_error() {
     let database = support::database("init statements").await;
     let session = database.session().await;
-    assert_eq!(top_statements(&session, 10).await.unwrap(), None);
+    assert_eq!(top_statements(&session, 10).await.unwrap(), TopStatements::NotCreated);
     if session.batch_execute("CREATE EXTENSION pg_stat_statements").await.is_ok() {
-        assert_eq!(top_statements(&session, 10).await.unwrap(), None);
+        assert_eq!(top_statements(&session, 10).await.unwrap(), TopStatements::NotLoaded);
     }
 }
 
@@ -83,7 +83,7 @@ async fn expensive_statements_become_queries() {
             .await
             .unwrap();
     }
-    let statements = top_statements(&session, 50).await.unwrap().expect("loaded");
+    let statements = top_statements(&session, 50).await.unwrap().into_known();
     assert!(statements.iter().any(|statement| statement.calls == 19 && statement.mean_us > 0.0));
     let project = propose_and_load(&session).await;
     let names: Vec<_> = project.queries.iter().map(|query| query.name.as_str()).collect();

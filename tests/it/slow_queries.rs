@@ -1,5 +1,7 @@
 //! `slow-queries` against a real server: what passes, what breaks and why.
 
+mod sources;
+
 use crate::support;
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::slow_queries::{QueryEvidence, SlowQueriesEvidence};

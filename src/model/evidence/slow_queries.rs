@@ -46,6 +46,32 @@ pub struct VolumeEvidence {
     pub client_cpu_us: f64,
     /// One entry per query.
     pub queries: Vec<QueryEvidence>,
+    /// The tables that plans read, by name.
+    pub tables: Vec<TableSize>,
+}
+
+/// How large a table is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSize {
+    /// Its name, with its schema.
+    pub table: String,
+    /// Rows, as ANALYZE or VACUUM counted last.
+    pub rows: f64,
+    /// Its data on disk with TOAST and without indexes, in bytes.
+    pub bytes: u64,
+}
+
+/// A statement that no file declares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatementOrigin {
+    /// `pg_stat_statements`, or the trace's file.
+    pub source: String,
+    /// Its text there, with `$n` for values.
+    pub statement: String,
+    /// How often it was executed there.
+    pub calls: u64,
+    /// Its mean time there, in microseconds: execution on the server, or client-seen in a trace.
+    pub mean_us: f64,
 }
 
 /// The client-seen time of a statement, in microseconds.
@@ -76,8 +102,10 @@ pub struct LatencySummary {
 pub struct QueryEvidence {
     /// Its name.
     pub query: String,
-    /// Where it is declared.
-    pub location: SourceLocation,
+    /// Where it is declared; `None` for a statement that no file declares.
+    pub location: Option<SourceLocation>,
+    /// Where such a statement comes from.
+    pub origin: Option<StatementOrigin>,
     /// Of all its budgets.
     pub verdict: Verdict,
     /// Whether it writes, so that it was measured in transactions rolled back.

@@ -6,7 +6,7 @@ use super::summary::summarise;
 use super::verdict::{scenario_verdict, summary};
 use crate::model::evidence::Evidence;
 use crate::model::evidence::slow_queries::{
-    LatencySummary, ParameterSetEvidence, QueryEvidence, SlowQueriesEvidence, VolumeEvidence,
+    LatencySummary, ParameterSetEvidence, QueryEvidence, SlowQueriesEvidence, TableSize, VolumeEvidence,
 };
 use crate::model::{
     Finding, Measurement, MeasurementWarning, Metric, Scenario, ScenarioReport, Unit, Variant,
@@ -23,6 +23,7 @@ pub(super) struct MeasuredVolume {
     pub(super) cpu_share: f64,
     pub(super) cpu_per_execution_us: f64,
     pub(super) warnings: Vec<MeasurementWarning>,
+    pub(super) tables: Vec<TableSize>,
 }
 
 /// The report as it grows.
@@ -64,6 +65,7 @@ impl Report {
             client_cpu_share: measured.cpu_share,
             client_cpu_us: measured.cpu_per_execution_us,
             queries: measured.queries.clone(),
+            tables: measured.tables.clone(),
         });
     }
 

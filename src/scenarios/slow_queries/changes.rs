@@ -3,7 +3,9 @@
 
 use super::budget::show;
 use crate::model::evidence::Evidence;
-use crate::model::evidence::slow_queries::{ParameterSetEvidence, QueryEvidence, SlowQueriesEvidence};
+use crate::model::evidence::slow_queries::{
+    ParameterSetEvidence, QueryEvidence, SlowQueriesEvidence, TableSize,
+};
 use crate::model::{Finding, RunReport, Severity, Unit};
 
 /// A kept run to compare with.
@@ -38,29 +40,64 @@ impl Baseline {
 /// A counter of a parameter set.
 type Figure = fn(&ParameterSetEvidence) -> u64;
 
+/// What is compared with the baseline besides the query itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now<'a> {
+    /// The volume.
+    pub(crate) volume: &'a str,
+    /// `server_version` of the target.
+    pub(crate) server_version: &'a str,
+    /// The tables that plans read.
+    pub(crate) tables: &'a [TableSize],
+}
+
 /// Adds to the findings of a query what changed since the baseline, and a
 /// finding where its result shrank or changed.
-pub(crate) fn compare(
-    baseline: &Baseline,
-    volume: &str,
-    server_version: &str,
-    after: &QueryEvidence,
-    findings: &mut Vec<Finding>,
-) {
-    let Some(before) = baseline.query(volume, &after.query) else { return };
-    let lines = lines(baseline, server_version, before, after);
+pub(crate) fn compare(baseline: &Baseline, now: Now<'_>, after: &QueryEvidence, findings: &mut Vec<Finding>) {
+    let Some(before) = baseline.query(now.volume, &after.query) else { return };
+    let mut lines = lines(baseline, before, after);
+    lines.extend(growth_of_tables(baseline, now, after));
+    if let Some(old) = baseline.server_version.as_deref().filter(|old| *old != now.server_version) {
+        lines.push(format!(
+            "since run {} the server went from {old} to {}",
+            baseline.run_id, now.server_version
+        ));
+    }
     for finding in findings.iter_mut().filter(|finding| finding.subject == after.query) {
         finding.evidence.extend(lines.iter().cloned());
     }
     findings.extend(result_finding(baseline, before, after));
 }
 
-fn lines(
-    baseline: &Baseline,
-    server_version: &str,
-    before: &QueryEvidence,
-    after: &QueryEvidence,
-) -> Vec<String> {
+/// The tables of the query's plan that have another number of rows than before.
+fn growth_of_tables(baseline: &Baseline, now: Now<'_>, after: &QueryEvidence) -> Vec<String> {
+    let Some(volume) = baseline.evidence.volumes.iter().find(|before| before.volume == now.volume) else {
+        return Vec::new();
+    };
+    let plan = after.worst_plan.as_deref().unwrap_or_default();
+    let is_read = |table: &str| {
+        let bare = table.rsplit('.').next().unwrap_or(table).trim_matches('"');
+        nodes(plan).iter().any(|node| node.split([' ', '"']).any(|word| word == bare))
+    };
+    let mut lines = Vec::new();
+    for new in now.tables.iter().filter(|table| is_read(&table.table)) {
+        let Some(old) = volume.tables.iter().find(|old| old.table == new.table) else { continue };
+        if (old.rows - new.rows).abs() >= 1.0 || old.bytes != new.bytes {
+            lines.push(format!(
+                "since run {} the table {} went from {} to {} rows, {} to {} kB",
+                baseline.run_id,
+                new.table,
+                show(old.rows, Unit::Count),
+                show(new.rows, Unit::Count),
+                old.bytes / 1024,
+                new.bytes / 1024
+            ));
+        }
+    }
+    lines
+}
+
+fn lines(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvidence) -> Vec<String> {
     let since = format!("since run {}", baseline.run_id);
     let mut lines = Vec::new();
     if let (Some(old), Some(new)) = (&before.worst_plan, &after.worst_plan) {
@@ -88,9 +125,6 @@ fn lines(
     if let (Some(old), Some(new)) = (&before.latency, &after.latency) {
         let times = (Unit::Microseconds, old.p95_us, new.p95_us);
         lines.push(format!("{since} p95 went from {} to {}", show(times.1, times.0), show(times.2, times.0)));
-    }
-    if let Some(old) = baseline.server_version.as_deref().filter(|old| *old != server_version) {
-        lines.push(format!("{since} the server went from {old} to {server_version}"));
     }
     lines
 }
@@ -132,7 +166,7 @@ fn result_finding(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvid
         message,
         evidence: vec![format!("compared with run {}, parameter set by parameter set", baseline.run_id)],
         next_step: "check the query and its data; where the result is right, compare with a newer run".into(),
-        location: Some(after.location.clone()),
+        location: after.location.clone(),
     })
 }
 
@@ -148,7 +182,8 @@ mod tests {
     fn query(rows: u64, buffers: u64, hash: Option<u64>) -> QueryEvidence {
         QueryEvidence {
             query: "history".into(),
-            location: SourceLocation { path: "queries/history.sql".into(), line: 1 },
+            location: Some(SourceLocation { path: "queries/history.sql".into(), line: 1 }),
+            origin: None,
             verdict: Verdict::Pass,
             writes: false,
             latency: None,
@@ -169,6 +204,10 @@ mod tests {
         }
     }
 
+    fn orders(rows: f64, bytes: u64) -> TableSize {
+        TableSize { table: "public.orders".into(), rows, bytes }
+    }
+
     fn compared(before: QueryEvidence, after: &QueryEvidence) -> Vec<Finding> {
         let volume = crate::model::evidence::slow_queries::VolumeEvidence {
             volume: "small".into(),
@@ -177,6 +216,7 @@ mod tests {
             client_cpu_share: 0.0,
             client_cpu_us: 0.0,
             queries: vec![before],
+            tables: vec![orders(20_000.0, 900 * 1024)],
         };
         let evidence = SlowQueriesEvidence { volumes: vec![volume], ..SlowQueriesEvidence::default() };
         let baseline = Baseline { run_id: "r1".into(), server_version: Some("15.1".into()), evidence };
@@ -189,7 +229,9 @@ mod tests {
             next_step: String::new(),
             location: None,
         }];
-        compare(&baseline, "small", "15.2", after, &mut findings);
+        let tables = [orders(25_000.0, 1100 * 1024)];
+        let now = Now { volume: "small", server_version: "15.2", tables: &tables };
+        compare(&baseline, now, after, &mut findings);
         findings
     }
 
@@ -212,6 +254,7 @@ mod tests {
             [
                 "since run r1 the plan changed: Index Scan using i on orders became Seq Scan on orders",
                 "since run r1 blocks went from 5 to 39",
+                "since run r1 the table public.orders went from 20000 to 25000 rows, 900 to 1100 kB",
                 "since run r1 the server went from 15.1 to 15.2",
             ]
         );

@@ -19,6 +19,7 @@ mod run;
 mod sample;
 mod sampling;
 mod schedule;
+mod sources;
 mod summary;
 mod trial;
 mod verdict;
@@ -28,6 +29,8 @@ mod workload;
 
 pub use changes::Baseline;
 pub use run::run;
+
+use std::path::PathBuf;
 
 /// What a run of the scenario is asked for. Limits in time and samples come
 /// from the project's `[slow-queries]`.
@@ -47,6 +50,13 @@ pub struct Options {
     pub baseline: Option<Baseline>,
     /// Tries an index for a broken budget, on a clone.
     pub try_indexes: bool,
+    /// Also measures so many of the statements that took the most time, as the target's
+    /// `pg_stat_statements` counted.
+    pub from_statements: Option<usize>,
+    /// Also measures the shapes that this trace recorded.
+    pub trace: Option<PathBuf>,
+    /// Measures the project's own queries as well.
+    pub with_declared: bool,
 }
 
 impl Default for Options {
@@ -59,6 +69,9 @@ impl Default for Options {
             hash_results: false,
             baseline: None,
             try_indexes: true,
+            from_statements: None,
+            trace: None,
+            with_declared: true,
         }
     }
 }

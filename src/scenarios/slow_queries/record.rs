@@ -1,6 +1,7 @@
 //! What was observed, before anything is concluded from it.
 
 use crate::model::SourceLocation;
+use crate::model::evidence::slow_queries::StatementOrigin;
 use crate::plan::Plan;
 use crate::project::budget::Budget;
 
@@ -9,8 +10,10 @@ use crate::project::budget::Budget;
 pub(crate) struct QueryRecord {
     /// Its name.
     pub(crate) name: String,
-    /// Where it is declared.
-    pub(crate) location: SourceLocation,
+    /// Where it is declared; `None` for a statement that no file declares.
+    pub(crate) location: Option<SourceLocation>,
+    /// Where such a statement comes from.
+    pub(crate) origin: Option<StatementOrigin>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
     /// Whether it needs a transaction that may write.
@@ -46,6 +49,11 @@ pub(crate) enum Failure {
     },
     /// It writes and the target may not be changed.
     WritesToPrecious,
+    /// A statement that no file declares, and that cannot be asked again as it is.
+    Unfit {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One parameter set under EXPLAIN (ANALYZE, BUFFERS).
@@ -55,6 +63,18 @@ pub(crate) struct ExplainedSet {
     pub(crate) label: String,
     /// One plan per explained statement of the query.
     pub(crate) plans: Vec<Plan>,
+}
+
+impl QueryRecord {
+    /// A failure as it counts for this query: what no file declares is at fault for nothing.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.failure = Some(match failure {
+            Failure::Failed { message } if self.origin.is_some() => Failure::Unfit {
+                reason: format!("it fails with the parameters that could be found: {message}"),
+            },
+            other => other,
+        });
+    }
 }
 
 impl ExplainedSet {

@@ -3,7 +3,7 @@
 
 use super::Options;
 use super::assembly::{MeasuredVolume, Report};
-use super::changes::compare;
+use super::changes::{Now, compare};
 use super::counters::explain_set;
 use super::growth::{VolumeRecords, growth};
 use super::index::candidate;
@@ -11,13 +11,15 @@ use super::plan::MeasuringPlan;
 use super::reason::worst_set;
 use super::record::{ExplainedSet, Latencies, QueryRecord};
 use super::sampling::Sampling;
+use super::sources::{self, Subject};
 use super::summary::doubts;
 use super::trial::try_index;
 use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
-use crate::model::evidence::slow_queries::IndexTrial;
+use crate::model::evidence::slow_queries::{IndexTrial, TableSize};
 use crate::model::{MeasurementWarning, ScenarioReport, TargetKind, Verdict};
 use crate::parameters;
+use crate::postgres::{TableExtent, table_extents};
 use crate::prepare::Context;
 use crate::project::query::Query;
 use crate::project::settings::Volume;
@@ -32,7 +34,14 @@ use std::sync::Arc;
 /// server is lost. A query that fails or is over budget is a result.
 pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
     let start = clock::now();
-    let queries = chosen_queries(&context.project.queries, &options.queries)?;
+    let declared = if options.with_declared {
+        chosen_queries(&context.project.queries, &options.queries)?
+    } else {
+        Vec::new()
+    };
+    let mut subjects: Vec<Subject> = declared.into_iter().map(Subject::declared).collect();
+    subjects.extend(sources::find(context, options).await?);
+    let queries: Vec<&Query> = subjects.iter().map(|subject| &subject.query).collect();
     let volumes = chosen_volumes(context, &options.volumes)?;
     let plan = MeasuringPlan::new(context, options, &queries, &volumes);
     let mut report = Report::new(&plan);
@@ -40,7 +49,7 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     report.warnings.extend(plan.cold.then(cold_is_not_cold));
     let mut records: Vec<(f64, Vec<QueryRecord>)> = Vec::new();
     for volume in &volumes {
-        let measured = measure_volume(context, options, &plan, volume, &queries).await?;
+        let measured = measure_volume(context, options, &plan, volume, &subjects).await?;
         report.add(volume, &measured);
         records.push((volume.factor, measured.records));
         let so_far: Vec<VolumeRecords<'_>> =
@@ -104,7 +113,7 @@ async fn measure_volume(
     options: &Options,
     plan: &MeasuringPlan,
     volume: &Volume,
-    queries: &[&Query],
+    subjects: &[Subject],
 ) -> anyhow::Result<MeasuredVolume> {
     let is_precious = context.target.description().kind == TargetKind::Precious;
     let template = if is_precious {
@@ -117,7 +126,7 @@ async fn measure_volume(
     } else {
         context.target.clone_database(&template, &format!("slow {}", volume.name)).await?
     };
-    let outcome = measure_database(context, options, plan, volume, queries, &template, &database).await;
+    let outcome = measure_database(context, options, plan, volume, subjects, &template, &database).await;
     if !is_precious {
         context.target.drop_database(&database).await?;
     }
@@ -129,11 +138,11 @@ async fn measure_database(
     options: &Options,
     plan: &MeasuringPlan,
     volume: &Volume,
-    queries: &[&Query],
+    subjects: &[Subject],
     template: &str,
     database: &str,
 ) -> anyhow::Result<MeasuredVolume> {
-    let prepared = prepare(context, options, volume, queries, database).await?;
+    let prepared = prepare(context, options, volume, subjects, database).await?;
     let mut sampling = Sampling::new(context, plan, database, prepared)?;
     sampling.explain(context, plan, database).await?;
     sampling.sample_all(context, plan).await?;
@@ -148,6 +157,7 @@ async fn measure_database(
         cpu_per_execution_us: sampling.cpu.as_secs_f64() * 1e6 / sampling.executions.max(1) as f64,
         ping: Latencies::default(),
         warnings: sampling.warnings.clone(),
+        tables: table_sizes(context, database, &sampling.records).await?,
     };
     for (record, query) in sampling.records.iter_mut().zip(&sampling.queries) {
         let trial = investigate(
@@ -175,9 +185,11 @@ async fn measure_database(
         let mut judged = judge(record, &sampling.ping, plan.schedule.confidence, trial);
         if let Some(baseline) = &options.baseline {
             let version = &context.target.description().server_version;
-            compare(baseline, &volume.name, version, &judged.evidence, &mut judged.findings);
+            let now = Now { volume: &volume.name, server_version: version, tables: &measured.tables };
+            compare(baseline, now, &judged.evidence, &mut judged.findings);
             judged.take_findings_into_account();
         }
+        judged.findings.extend(sources::note(&judged.evidence));
         measured.queries.push(judged.evidence);
         measured.findings.extend(judged.findings);
     }
@@ -187,21 +199,50 @@ async fn measure_database(
     Ok(measured)
 }
 
+/// The tables that the plans read.
+async fn table_sizes(
+    context: &Context<'_>,
+    database: &str,
+    records: &[QueryRecord],
+) -> anyhow::Result<Vec<TableSize>> {
+    let plans = records.iter().flat_map(|record| &record.explained).flat_map(|set| &set.plans);
+    let mut names: Vec<String> =
+        plans.flat_map(|plan| plan.walk()).filter_map(|visit| visit.node.relation.clone()).collect();
+    names.sort();
+    names.dedup();
+    let session = context.target.connect_to(database).await?;
+    let extents = table_extents(&session, &names).await?;
+    let size = |extent: TableExtent| TableSize { table: extent.name, rows: extent.rows, bytes: extent.bytes };
+    Ok(extents.into_iter().map(size).collect())
+}
+
 async fn prepare(
     context: &Context<'_>,
     options: &Options,
     volume: &Volume,
-    queries: &[&Query],
+    subjects: &[Subject],
     database: &str,
 ) -> anyhow::Result<Vec<Arc<PreparedQuery>>> {
     let session = context.target.connect_to(database).await?;
-    let mut prepared = Vec::with_capacity(queries.len());
-    for query in queries {
+    let mut prepared = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let query = &subject.query;
         let count = if query.parameters.is_empty() { 1 } else { options.parameter_sets.max(1) };
-        let sets = parameters::draw(&session, query, context.seed, count).await.with_context(|| {
-            format!("{}:{}: parameters of {}", query.path.display(), query.line, query.name)
-        })?;
-        prepared.push(Arc::new(PreparedQuery::new(query, &volume.name, sets)));
+        let (sets, unfit) = match (&subject.unfit, &subject.sets) {
+            (Some(reason), _) => (Vec::new(), Some(reason.clone())),
+            (None, Some(sets)) => (sets.clone(), None),
+            (None, None) => match parameters::draw(&session, query, context.seed, count).await {
+                Ok(sets) => (subject.in_order(sets), None),
+                Err(error) if subject.origin.is_some() => (Vec::new(), Some(error.to_string())),
+                Err(error) => {
+                    let place = format!("{}:{}", query.path.display(), query.line);
+                    return Err(error).with_context(|| format!("{place}: parameters of {}", query.name));
+                }
+            },
+        };
+        let mut ready = PreparedQuery::new(subject, &volume.name, sets);
+        ready.unfit = unfit;
+        prepared.push(Arc::new(ready));
     }
     Ok(prepared)
 }

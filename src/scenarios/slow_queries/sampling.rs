@@ -50,8 +50,9 @@ impl Sampling {
             _ => Encryption::Required(context.target.tls_config()),
         };
         address.timeout = plan.max + Duration::from_secs(30);
-        let records = queries.iter().map(|query| new_record(query)).collect();
-        let (spent_us, done) = (vec![0.0; queries.len()], vec![false; queries.len()]);
+        let records: Vec<QueryRecord> = queries.iter().map(|query| new_record(query)).collect();
+        let spent_us = vec![0.0; queries.len()];
+        let done = records.iter().map(|record| record.failure.is_some()).collect();
         Ok(Self {
             address,
             queries,
@@ -74,6 +75,9 @@ impl Sampling {
     ) -> anyhow::Result<()> {
         context.progress.phase("explaining queries", Some(self.queries.len() as u64));
         for index in 0..self.queries.len() {
+            if self.done[index] {
+                continue;
+            }
             let query = &self.queries[index];
             let explained = explain_all(context.target, database, query, plan.caps(context)).await?;
             if explained.left_out > 0 {
@@ -86,7 +90,9 @@ impl Sampling {
             record.writes = explained.writes;
             record.explained = explained.sets;
             self.done[index] = explained.failure.is_some();
-            record.failure = explained.failure;
+            if let Some(failure) = explained.failure {
+                record.fail(failure);
+            }
             context.progress.advance_to(index as u64 + 1);
         }
         Ok(())
@@ -180,7 +186,7 @@ impl Sampling {
             let index = plan.participants[position].index;
             self.done[index] = true;
             let after_us = self.address.timeout.saturating_sub(Duration::from_secs(30)).as_micros();
-            self.records[index].failure = Some(if is_timeout {
+            self.records[index].fail(if is_timeout {
                 Failure::TimedOut { after_us: u64::try_from(after_us).unwrap_or(u64::MAX) }
             } else {
                 Failure::Failed { message }
@@ -220,6 +226,7 @@ fn new_record(query: &PreparedQuery) -> QueryRecord {
     QueryRecord {
         name: query.name.clone(),
         location: query.location.clone(),
+        origin: query.origin.clone(),
         budgets: query.budgets.clone(),
         writes: false,
         explained: Vec::new(),
@@ -227,7 +234,7 @@ fn new_record(query: &PreparedQuery) -> QueryRecord {
         rows: vec![None; query.sets.len()],
         labels: query.sets.iter().map(|set| set.label.clone()).collect(),
         result_hash: None,
-        failure: None,
+        failure: query.unfit.clone().map(|reason| Failure::Unfit { reason }),
         cap: None,
     }
 }

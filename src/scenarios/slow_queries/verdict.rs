@@ -66,6 +66,7 @@ pub(crate) fn judge(
     let evidence = QueryEvidence {
         query: record.name.clone(),
         location: record.location.clone(),
+        origin: record.origin.clone(),
         verdict,
         writes: record.writes,
         latency: summarise(&record.latencies),
@@ -97,6 +98,7 @@ fn query_verdict(record: &QueryRecord, budgets: &[BudgetEvidence]) -> Verdict {
         Some(Failure::WritesToPrecious) => {
             return Verdict::Skipped { reason: "it writes and the target may only be read".into() };
         }
+        Some(Failure::Unfit { reason }) => return Verdict::Skipped { reason: reason.clone() },
         Some(Failure::TimedOut { .. }) | None => {}
     }
     let decided = Verdict::of_all(budgets.iter().map(|budget| &budget.verdict))
@@ -195,7 +197,7 @@ fn finding(
         message,
         evidence,
         next_step,
-        location: Some(record.location.clone()),
+        location: record.location.clone(),
     }
 }
 

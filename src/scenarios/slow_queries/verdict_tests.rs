@@ -42,7 +42,8 @@ fn spread(low: f64, high: f64) -> Latencies {
 fn record(budgets: Vec<Budget>) -> QueryRecord {
     QueryRecord {
         name: "order_history".into(),
-        location: SourceLocation { path: "queries/order_history.sql".into(), line: 1 },
+        location: Some(SourceLocation { path: "queries/order_history.sql".into(), line: 1 }),
+        origin: None,
         budgets,
         writes: false,
         explained: vec![ExplainedSet { label: "user_id=17".into(), plans: vec![plan()] }],
@@ -170,7 +171,7 @@ fn every_kind_of_broken_budget_has_its_code() {
         let judged = judge(&record(vec![budget]), &spread(90.0, 110.0), CONFIDENCE, None);
         assert_eq!(judged.findings.len(), 1);
         assert_eq!((judged.findings[0].code, judged.findings[0].severity), (code, Severity::Failure));
-        assert_eq!(judged.findings[0].location, Some(judged.evidence.location));
+        assert_eq!(judged.findings[0].location, judged.evidence.location);
     }
 }
 

@@ -1,7 +1,9 @@
 //! A query made ready to execute: statements with `$n`, parameter sets, and
 //! which values each statement takes.
 
+use super::sources::Subject;
 use crate::model::SourceLocation;
+use crate::model::evidence::slow_queries::StatementOrigin;
 use crate::parameters::ParameterSet;
 use crate::project::budget::Budget;
 use crate::project::query::Query;
@@ -38,8 +40,12 @@ impl BoundStatement {
 pub(crate) struct PreparedQuery {
     /// Its name.
     pub(crate) name: String,
-    /// Where it is declared.
-    pub(crate) location: SourceLocation,
+    /// Where it is declared; `None` for a statement that no file declares.
+    pub(crate) location: Option<SourceLocation>,
+    /// Where such a statement comes from.
+    pub(crate) origin: Option<StatementOrigin>,
+    /// Why it cannot be executed.
+    pub(crate) unfit: Option<String>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
     /// Its statements; several make one transaction.
@@ -50,12 +56,18 @@ pub(crate) struct PreparedQuery {
 
 impl PreparedQuery {
     /// Makes a query ready for a volume.
-    pub(crate) fn new(query: &Query, volume: &str, sets: Vec<ParameterSet>) -> Self {
+    pub(crate) fn new(subject: &Subject, volume: &str, sets: Vec<ParameterSet>) -> Self {
+        let query = &subject.query;
         let holds = |budget: &&Budget| budget.volume.as_deref().is_none_or(|only| only == volume);
         let statements = query.statements.iter().map(|statement| bind(statement, query)).collect();
         Self {
             name: query.name.clone(),
-            location: SourceLocation { path: query.path.clone(), line: query.line },
+            location: subject
+                .origin
+                .is_none()
+                .then(|| SourceLocation { path: query.path.clone(), line: query.line }),
+            origin: subject.origin.clone(),
+            unfit: subject.unfit.clone(),
             budgets: query.budgets.iter().filter(holds).cloned().collect(),
             statements,
             sets,

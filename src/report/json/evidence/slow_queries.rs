@@ -4,7 +4,7 @@ use super::super::mirror::{Hex, Mirror, Real};
 use super::super::run::{Bounds, Location, UnitWord, VerdictEntry};
 use crate::model::evidence::slow_queries::{
     BudgetEvidence, DecisionRule, IndexTrial, LatencySummary, ParameterSetEvidence, QueryEvidence,
-    QueryGrowth, Reason, SlowQueriesEvidence, TimeShares, VolumeEvidence,
+    QueryGrowth, Reason, SlowQueriesEvidence, StatementOrigin, TableSize, TimeShares, VolumeEvidence,
 };
 
 mirror! {
@@ -48,6 +48,31 @@ mirror! {
         client_cpu_us: Real,
         /// One entry per query.
         queries: Vec<QueryEvidenceEntry>,
+        /// The tables that plans read, by name.
+        #[serde(default)]
+        tables: Vec<TableSizeEntry>,
+    }
+
+    /// How large a table is.
+    struct TableSizeEntry of TableSize {
+        /// Its name, with its schema.
+        table: String,
+        /// Rows, as ANALYZE or VACUUM counted last.
+        rows: Real,
+        /// Its data on disk with TOAST and without indexes, in bytes.
+        bytes: u64,
+    }
+
+    /// A statement that no file declares.
+    struct StatementOriginEntry of StatementOrigin {
+        /// `pg_stat_statements`, or the trace's file.
+        source: String,
+        /// Its text there, with `$n` for values.
+        statement: String,
+        /// How often it was executed there.
+        calls: u64,
+        /// Its mean time there, in microseconds: execution on the server, or client-seen in a trace.
+        mean_us: Real,
     }
 
     /// The client-seen time of a statement, in microseconds.
@@ -76,8 +101,10 @@ mirror! {
     struct QueryEvidenceEntry of QueryEvidence {
         /// Its name.
         query: String,
-        /// Where it is declared.
-        location: Location,
+        /// Where it is declared; `None` for a statement that no file declares.
+        location: Option<Location>,
+        /// Where such a statement comes from.
+        origin: Option<StatementOriginEntry>,
         /// Of all its budgets.
         verdict: VerdictEntry,
         /// Whether it writes, so that it was measured in transactions rolled back.

@@ -1,0 +1,40 @@
+//! The plan of a statement for no particular parameters: what each `$n` is
+//! compared with, in the server's own words, and of which type it is.
+
+use super::text_parameter::RawText;
+use super::{Error, Session};
+use crate::plan::Plan;
+
+/// A statement as the server understands it, without values.
+#[derive(Debug, Clone)]
+pub struct GenericPlan {
+    /// The plan with `$1`, `$2`, … in its conditions and columns named with their tables.
+    pub plan: Plan,
+    /// `pg_type.typname` of each parameter, `$1` first; `_int4` is an array of `int4`.
+    pub parameter_types: Vec<String>,
+}
+
+/// Plans a statement without values; nothing is executed. The session must be in no transaction.
+///
+/// # Errors
+/// The server refuses the statement, or the plan cannot be read.
+pub async fn generic_plan(session: &Session, sql: &str) -> Result<GenericPlan, Error> {
+    let prepared = session.prepare(sql).await?;
+    let parameter_types: Vec<String> = prepared.params().iter().map(|kind| kind.name().to_owned()).collect();
+    let statement = sql.trim_end_matches([';', ' ', '\n']);
+    session.batch_execute(&format!("PREPARE plimsoll_generic AS {statement}")).await?;
+    session.batch_execute("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan").await?;
+    let answer = explain_prepared(session, parameter_types.len()).await;
+    session.batch_execute("ROLLBACK; DEALLOCATE plimsoll_generic").await?;
+    let plan = Plan::parse(&answer?)
+        .map_err(|error| Error::Unexpected(format!("the generic plan cannot be read: {error}")))?;
+    Ok(GenericPlan { plan, parameter_types })
+}
+
+/// `EXPLAIN (GENERIC_PLAN)` is known from 16 on only; this works everywhere.
+async fn explain_prepared(session: &Session, parameters: usize) -> Result<String, Error> {
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
+    let explain = format!("EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE plimsoll_generic{arguments}");
+    Ok(session.query_one(&explain, &[]).await?.try_get::<_, RawText>(0)?.0)
+}

@@ -1,0 +1,22 @@
+//! Functions that can do more than read: a read-only transaction does not stop them.
+
+use super::{Error, Session};
+
+/// Volatile, and yet without an effect on anybody.
+const HARMLESS: [&str; 6] =
+    ["random", "clock_timestamp", "timeofday", "gen_random_uuid", "uuid_generate_v1", "uuid_generate_v4"];
+
+/// Those of these function names, without schema, under which a volatile function is known.
+///
+/// # Errors
+/// The server fails.
+pub async fn volatile_functions(session: &Session, names: &[String]) -> Result<Vec<String>, Error> {
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !HARMLESS.contains(name)).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = "SELECT DISTINCT p.proname::text FROM pg_catalog.pg_proc p
+                     WHERE p.provolatile = 'v' AND p.proname = ANY($1) ORDER BY 1";
+    let rows = session.query(statement, &[&names]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
