@@ -135,6 +135,7 @@ fn record(text: &str, keep: bool) -> StatementRecord {
         application_name: None,
         tags: None,
         kept_arguments: keep.then(|| StatementTemplate::kept_arguments(text, |_| None)),
+        kept_text: None,
     }
 }
 

@@ -144,6 +144,7 @@ mod tests {
             application_name: None,
             tags: None,
             kept_arguments: keep.then(|| StatementTemplate::kept_arguments(text, |_| None)),
+            kept_text: None,
         }
     }
 
