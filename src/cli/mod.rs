@@ -7,6 +7,7 @@ mod demo;
 mod environment;
 mod execution;
 mod exit_code;
+mod export;
 mod failure;
 mod history;
 mod init;
@@ -65,6 +66,8 @@ pub(crate) enum Command {
     Report(report::Options),
     /// The kept runs, and the trend of a query
     History(history::Options),
+    /// Put kept runs into database tables, Prometheus or OpenTelemetry
+    Export(export::Options),
 }
 
 /// Runs the command line to its exit code.
@@ -123,5 +126,6 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::Seed(options) => seed::run(global, terminal, options).await,
         Command::Report(options) => report::run(global, terminal, options),
         Command::History(options) => history::run(global, terminal, options),
+        Command::Export(options) => export::run(global, terminal, options).await,
     }
 }

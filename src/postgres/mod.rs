@@ -27,6 +27,7 @@ mod orphan;
 mod owner;
 pub mod physical;
 mod programs;
+pub mod results;
 pub mod row_locks;
 mod schema;
 mod server;

@@ -11,8 +11,10 @@ pub mod json;
 pub mod junit;
 pub mod kept_run;
 pub mod markdown;
+pub mod metrics;
 pub mod sarif;
 pub mod table;
+pub mod tables;
 pub mod terminal;
 pub mod units;
 

@@ -9,6 +9,7 @@ mod cli;
 mod deadlock;
 mod deadlock_kinds;
 mod deadlock_trace;
+mod export;
 mod init;
 mod load;
 mod migrate;

@@ -1,6 +1,7 @@
 //! The published form of the run report itself.
 
 use super::mirror::{Mirror, Real};
+use crate::model::evidence::Evidence;
 use crate::model::{
     Durability, Environment, Finding, Interval, Measurement, MeasurementWarning, RunReport, Scenario,
     ScenarioReport, Severity, SourceLocation, TargetDescription, TargetKind, Unit, Variant, Verdict,
@@ -164,14 +165,26 @@ impl Mirror<ScenarioReport> for ScenarioEntry {
         }
     }
     fn restore(self) -> ScenarioReport {
+        let had_evidence = self.evidence.is_some();
+        let evidence = super::evidence::from_value(self.evidence);
+        let mut warnings: Vec<MeasurementWarning> = self.warnings.restore();
+        if had_evidence && evidence == Evidence::None {
+            warnings.push(MeasurementWarning::Other {
+                code: "evidence-of-another-version",
+                message:
+                    "the detail of this scenario was written by another version of Plimsoll and is left out; \
+                          verdict, findings and measurements are whole"
+                        .into(),
+            });
+        }
         ScenarioReport {
             scenario: self.scenario.restore(),
             verdict: self.verdict.restore(),
             summary: self.summary,
             findings: self.findings.restore(),
             measurements: self.measurements.restore(),
-            evidence: super::evidence::from_value(self.evidence),
-            warnings: self.warnings.restore(),
+            evidence,
+            warnings,
             duration_ms: self.duration_ms,
         }
     }
