@@ -83,8 +83,8 @@ async fn migrate(transaction: &Transaction<'_>) -> Result<usize, Error> {
     for statements in &VERSIONS[found_version..] {
         transaction.batch_execute(statements).await?;
     }
-    let update = "UPDATE plimsoll.results_version SET version = $1";
-    transaction.execute(update, &[&(VERSIONS.len() as i32)]).await?;
+    let version = VERSIONS.len();
+    transaction.batch_execute(&format!("UPDATE plimsoll.results_version SET version = {version}")).await?;
     Ok(found_version)
 }
 
