@@ -5,6 +5,8 @@ COPY . .
 RUN cargo build --release --locked
 
 FROM debian:bookworm-slim
+# Debian's own updates are wanted: a pinned version would be gone from its archive.
+# hadolint ignore=DL3008
 RUN mkdir -p /etc/postgresql-common \
     && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \
     && apt-get update -q \

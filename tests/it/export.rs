@@ -6,9 +6,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
 use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
-use plimsoll::model::RunReport;
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::deadlock::{ContentionPoint, DeadlockEvidence, LatencySummary};
+use plimsoll::model::evidence::slow_queries::{
+    BudgetEvidence, QueryEvidence, SlowQueriesEvidence, VolumeEvidence,
+};
+use plimsoll::model::{RunReport, SourceLocation, Unit, Verdict};
 use plimsoll::postgres::results::{RunRows, store};
 use plimsoll::report::{json, kept_run, tables};
 use prost::Message as _;
@@ -18,43 +21,72 @@ use std::path::Path;
 
 mod receiver;
 
-/// A run as an earlier Plimsoll kept it: the demo's, with fewer queries.
-pub(crate) fn older_run() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/run-format-1.json");
-    fs::read_to_string(path).unwrap()
-}
-
 /// Everything the tables have room for.
 pub(crate) fn full_run() -> RunReport {
-    let mut run = json::read(&older_run()).unwrap();
-    let slow_queries = reports::sample().scenarios[0].findings.clone();
-    run.scenarios[0].findings.extend(slow_queries);
-    let Evidence::Deadlock(evidence) = &mut run.scenarios[2].evidence else {
-        run.scenarios[2].evidence = Evidence::Deadlock(DeadlockEvidence::default());
-        return with_load(run);
-    };
-    evidence.contention_sweep.clear();
-    with_load(run)
-}
-
-fn with_load(mut run: RunReport) -> RunReport {
-    let Evidence::Deadlock(evidence) = &mut run.scenarios[2].evidence else {
-        panic!("the third is deadlock")
-    };
-    for workers in [1, 2, 4, 8] {
-        evidence.contention_sweep.push(ContentionPoint {
-            spec: "ship_orders".into(),
-            workers,
-            hot_rows: 2,
-            ordered: workers == 1,
-            duration_s: 2.0,
-            committed: 400 / u64::from(workers),
-            deadlocks: u64::from(workers) - 1,
-            retries: 3,
-            latency: LatencySummary { samples: 400, p50_us: 900.0, p99_us: 4_200.0, max_us: 9_000.0 },
-        });
+    let mut run = json::read(&reports::older_run()).unwrap();
+    run.scenarios[0].findings.extend(reports::sample().scenarios[0].findings.clone());
+    run.scenarios[0].evidence = Evidence::SlowQueries(budgets());
+    run.scenarios[2].evidence = Evidence::Deadlock(DeadlockEvidence {
+        contention_sweep: [1, 2, 4, 8].into_iter().map(load_point).collect(),
+        ..DeadlockEvidence::default()
+    });
+    for entry in &mut run.scenarios {
+        entry.warnings.retain(|warning| warning.code() != "evidence-of-another-version");
     }
     run
+}
+
+/// A time that uses 84 % of its budget, and a number of rows that is guarded.
+fn budgets() -> SlowQueriesEvidence {
+    let budget = |text: &str, unit, value, limit| BudgetEvidence {
+        text: text.into(),
+        verdict: Verdict::Pass,
+        value: Some(value),
+        unit,
+        limit: Some(limit),
+        interval: None,
+        because: String::new(),
+    };
+    let query = QueryEvidence {
+        query: "order_history".into(),
+        location: Some(SourceLocation { path: "queries/order_history.sql".into(), line: 1 }),
+        origin: None,
+        verdict: Verdict::Pass,
+        writes: false,
+        latency: None,
+        budgets: vec![
+            budget("p95 < 5ms", Unit::Microseconds, 4_200.0, 5_000.0),
+            budget("rows >= 1", Unit::Rows, 3.0, 1.0),
+        ],
+        parameter_sets: Vec::new(),
+        worst_plan: None,
+        reason: None,
+        result_hash: None,
+    };
+    let volume = VolumeEvidence {
+        volume: "small".into(),
+        factor: 1.0,
+        ping: None,
+        client_cpu_share: 0.1,
+        client_cpu_us: 5.0,
+        queries: vec![query],
+        tables: Vec::new(),
+    };
+    SlowQueriesEvidence { volumes: vec![volume], ..SlowQueriesEvidence::default() }
+}
+
+fn load_point(workers: u32) -> ContentionPoint {
+    ContentionPoint {
+        spec: "ship_orders".into(),
+        workers,
+        hot_rows: 2,
+        ordered: workers == 1,
+        duration_s: 2.0,
+        committed: 400 / u64::from(workers),
+        deadlocks: u64::from(workers) - 1,
+        retries: 3,
+        latency: LatencySummary { samples: 400, p50_us: 900.0, p99_us: 4_200.0, max_us: 9_000.0 },
+    }
 }
 
 pub(crate) fn rows(run: &RunReport) -> RunRows {
@@ -433,29 +465,4 @@ fn points_that_a_receiver_rejects_are_an_error_although_it_answers_200() {
     let output = export(folder.path(), &["20260101", "--to", &format!("otlp+http://{}", receiver.address())]);
     assert_eq!(code(&output), 3);
     assert!(stderr(&output).contains("rejected 3 points: out of order"), "{}", stderr(&output));
-}
-
-#[test]
-fn a_run_of_the_first_format_stays_readable() {
-    let run = json::read(&older_run()).unwrap();
-    assert_eq!(run.scenarios.len(), 4);
-    assert_eq!(run.verdict().word(), "fail");
-    assert_eq!(run.scenarios[2].findings[0].code, "deadlock");
-    assert_eq!(run.scenarios[3].findings[0].code, "n-plus-one");
-    let kept = |index: usize| run.scenarios[index].measurements.len();
-    assert_eq!((kept(2), kept(3)), (12, 4));
-    for entry in &run.scenarios {
-        // Detail may become unreadable, but not silently.
-        let says_so = entry.warnings.iter().any(|w| w.code() == "evidence-of-another-version");
-        assert!(entry.evidence != Evidence::None || says_so, "{}", entry.scenario.name());
-    }
-}
-
-#[test]
-fn detail_that_cannot_be_read_is_said_to_be_left_out() {
-    let text = older_run().replace("\"orders_left_out\"", "\"some_other_key\"");
-    let run = json::read(&text).unwrap();
-    assert_eq!(run.scenarios[2].evidence, Evidence::None);
-    assert_eq!(run.scenarios[2].findings.len(), 1);
-    assert!(run.scenarios[2].warnings.iter().any(|w| w.code() == "evidence-of-another-version"));
 }

@@ -10,6 +10,8 @@ mod deadlock;
 mod deadlock_kinds;
 mod deadlock_trace;
 mod export;
+mod formats;
+mod grafana;
 mod init;
 mod load;
 mod migrate;

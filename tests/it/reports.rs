@@ -233,3 +233,37 @@ fn kept_runs_are_found_by_prefix_and_as_latest_and_replaced_whole() {
         fs::read_dir(latest.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["run.json"], "no temporary file stays behind");
 }
+
+/// A run as an earlier Plimsoll kept it: the demo's, with fewer queries.
+pub(crate) fn older_run() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/run-format-1.json");
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_run_of_the_first_format_stays_readable_with_its_detail() {
+    let run = json::read(&older_run()).unwrap();
+    assert_eq!(run.scenarios.len(), 4);
+    assert_eq!(run.verdict().word(), "fail");
+    assert_eq!(run.scenarios[2].findings[0].code, "deadlock");
+    assert_eq!(run.scenarios[3].findings[0].code, "n-plus-one");
+    let kept = |index: usize| run.scenarios[index].measurements.len();
+    assert_eq!((kept(2), kept(3)), (12, 4));
+    for entry in &run.scenarios {
+        assert!(
+            entry.evidence != Evidence::None,
+            "older runs lose the detail of {}: a key that is new in its evidence has to be an Option, or a list \
+             with #[serde(default)]",
+            entry.scenario.name()
+        );
+    }
+}
+
+#[test]
+fn detail_that_cannot_be_read_is_said_to_be_left_out() {
+    let text = older_run().replace("\"orders_left_out\"", "\"some_other_key\"");
+    let run = json::read(&text).unwrap();
+    assert_eq!(run.scenarios[2].evidence, Evidence::None);
+    assert_eq!(run.scenarios[2].findings.len(), 1);
+    assert!(run.scenarios[2].warnings.iter().any(|w| w.code() == "evidence-of-another-version"));
+}
