@@ -39,7 +39,7 @@ pub(crate) fn expand(sql: &str, variables: &Variables) -> String {
         rest = after;
     }
     expanded += rest;
-    let milliseconds = format!("{}000", INTERVAL_SECONDS);
+    let milliseconds = format!("{INTERVAL_SECONDS}000");
     macros(&expanded.replace("$__interval_ms", &milliseconds).replace("$__interval", INTERVAL))
 }
 
