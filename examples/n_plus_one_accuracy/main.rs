@@ -13,6 +13,7 @@ fn main() {
         ("held out", set::held_out()),
         ("adversarial", set::adversarial()),
         ("generated (500, seed 7)", set::generated(500, 7)),
+        ("generated (500, seed 1234)", set::generated(500, 1234)),
     ] {
         let score = set::score(&scenarios);
         println!("{name}");

@@ -17,10 +17,13 @@ pub use score::score;
 
 use plimsoll::trace::Trace;
 
+/// A piece of the parent's text, a piece of the child's, N.
+pub type Loop = (&'static str, &'static str, u64);
+
 /// What a person says about a trace.
 pub enum Label {
-    /// These loops: a piece of the parent's text, a piece of the child's, N.
-    Loops(Vec<(&'static str, &'static str, u64)>),
+    /// These loops.
+    Loops(Vec<Loop>),
     /// No loop, but this kind of repetition, so many times.
     Repeat(&'static str, u64),
     /// Row by row writes or nothing at all, but nothing that fails or warns.

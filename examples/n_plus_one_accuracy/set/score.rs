@@ -1,7 +1,7 @@
 //! Detection against labels.
 
-use super::{Label, Labelled};
-use plimsoll::model::evidence::n_plus_one::RepeatKind;
+use super::{Label, Labelled, Loop};
+use plimsoll::model::evidence::n_plus_one::{LoopGroup, RepeatKind, ShapeReference};
 use plimsoll::scenarios::n_plus_one::{DetectOptions, Detection, detect};
 
 /// Counts over a set.
@@ -54,32 +54,19 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
     let mut left: Vec<_> = detection.loops.iter().collect();
     let mut wrong = |what: String| score.wrong.push(format!("{}: {what}", scenario.name));
     if let Label::Loops(labels) = &scenario.label {
-        for (parent, child, n) in labels {
-            score.labelled_loops += 1;
-            let fits =
-                |group: &plimsoll::model::evidence::n_plus_one::LoopGroup| group.child.text.contains(child);
-            let comes_from =
-                |group: &plimsoll::model::evidence::n_plus_one::LoopGroup| group.parent.text.contains(parent);
-            let exact =
-                left.iter().position(|group| fits(group) && comes_from(group) && group.executions == *n);
-            let close = || left.iter().position(|group| fits(group) && group.executions == *n);
-            let same_parent = || left.iter().position(|group| fits(group) && comes_from(group));
-            let Some(at) = exact
-                .or_else(same_parent)
-                .or_else(close)
-                .or_else(|| left.iter().position(|group| fits(group)))
-            else {
+        score.labelled_loops += labels.len();
+        for ((parent, child, n), found) in labels.iter().zip(matched(labels, &mut left)) {
+            let Some(group) = found else {
                 wrong(format!("missed {n} x {child}"));
                 continue;
             };
-            let group = left.remove(at);
             score.found += 1;
             if group.executions == *n {
                 score.exact_n += 1;
             } else {
                 wrong(format!("N is {} instead of {n}: {child}", group.executions));
             }
-            if comes_from(group) {
+            if contains(&group.parent, parent) {
                 score.right_parent += 1;
             } else {
                 wrong(format!("parent is {} instead of {parent}", group.parent.text));
@@ -112,4 +99,26 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
         score.false_repeats += 1;
         wrong(format!("false {} {} x {}", group.kind.code(), group.executions, group.shape.text));
     }
+}
+
+/// The group found for each label. Groups that fit in all are given away first,
+/// so that one that is off does not take the place of one that is right.
+fn matched<'d>(labels: &[Loop], left: &mut Vec<&'d LoopGroup>) -> Vec<Option<&'d LoopGroup>> {
+    let mut found: Vec<Option<&LoopGroup>> = vec![None; labels.len()];
+    for (needs_parent, needs_n) in [(true, true), (true, false), (false, true), (false, false)] {
+        for ((parent, child, n), place) in labels.iter().zip(&mut found).filter(|(_, place)| place.is_none()) {
+            let fits = |group: &&LoopGroup| {
+                contains(&group.child, child)
+                    && (!needs_parent || contains(&group.parent, parent))
+                    && (!needs_n || group.executions == *n)
+            };
+            *place = left.iter().position(fits).map(|at| left.remove(at));
+        }
+    }
+    found
+}
+
+/// A piece of a statement's text, quotes of names aside.
+fn contains(shape: &ShapeReference, piece: &str) -> bool {
+    shape.text.replace('"', "").contains(&piece.replace('"', ""))
 }

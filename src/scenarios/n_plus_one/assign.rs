@@ -3,10 +3,12 @@
 //! Equal values alone are weak. What tells a loop from chance is that the same
 //! column explains the executions before and after as well, in its own order.
 //! So an explanation is weighed by the executions of the same shape around it,
-//! by names, and by how recent its result set is.
+//! by names, and by how recent its result set is; `path` then chooses for all
+//! executions together.
 
 use super::executions::Executions;
 use super::explain::{Explained, Explanation, Explanations, Preference};
+use super::path::{Choice, path};
 use super::sources::Sources;
 use crate::trace::ValueHash;
 use std::collections::{BTreeMap, HashSet};
@@ -45,8 +47,11 @@ pub(super) fn assign(
         return;
     };
     for stream in streams(executions, candidates, preference) {
-        for at in 0..stream.len() {
-            assignments[stream[at]] = best(executions, &stream, at, position, explanations, sources);
+        let choices: Vec<Vec<Choice>> = (0..stream.len())
+            .map(|at| choices(executions, &stream, at, position, explanations, sources))
+            .collect();
+        for (at, chosen) in stream.iter().zip(path(executions, sources, &choices)) {
+            assignments[*at] = chosen;
         }
     }
 }
@@ -91,39 +96,34 @@ fn at_position(explained: &[Explained], position: usize) -> &[Explanation] {
     explained.iter().find(|explained| explained.position == position).map_or(&[], |found| &found.by)
 }
 
-fn best(
+/// Every explanation of an execution, weighed by its neighbourhood.
+fn choices(
     executions: &Executions<'_>,
     stream: &[usize],
     at: usize,
     position: usize,
     explanations: &Explanations,
     sources: &mut Sources,
-) -> Option<Assignment> {
+) -> Vec<Choice> {
     let shape = executions.all[stream[at]].shape;
-    let choices = at_position(&explanations[stream[at]], position);
-    let latest = choices.iter().map(|choice| choice.result).max()?;
-    let mut best: Option<(f64, Assignment)> = None;
-    for choice in choices {
+    let Some(explained) = explanations[stream[at]].iter().find(|found| found.position == position) else {
+        return Vec::new();
+    };
+    let latest = explained.by.iter().map(|choice| choice.result).max();
+    let weigh = |choice: &Explanation| {
         let affinity = sources.affinity(executions, choice.source, shape, position);
         let agreement = agreement(executions, stream, at, position, explanations, sources, choice);
-        let recency = if choice.result == latest { 1.0 } else { 0.0 };
+        let recency = if Some(choice.result) == latest { 1.0 } else { 0.0 };
         let echo = if choice.is_echo { 1.5 } else { 0.0 };
-        let stray = stray(shape, sources, choice);
+        let stray = stray(shape, sources, choice) + if choice.over_capacity { 1.0 } else { 0.0 };
         let order = agreement.in_order + 4.0 * agreement.next;
         let own = if agreement.is_next { 2.0 } else { 0.0 };
         let score = affinity + 3.0 * agreement.explained + order + own + recency - echo - stray;
-        let is_better = best.as_ref().is_none_or(|(other, known)| {
-            score > *other + 1e-9 || (score - other).abs() <= 1e-9 && choice.result > known.result
-        });
-        if is_better {
-            let Explanation { source, result, in_order, over_capacity, .. } = *choice;
-            best = Some((
-                score,
-                Assignment { position, source, result, in_order, over_capacity, affinity, score },
-            ));
-        }
-    }
-    best.map(|(_, assignment)| assignment)
+        let Explanation { source, result, in_order, over_capacity, rank, .. } = *choice;
+        let assignment = Assignment { position, source, result, in_order, over_capacity, affinity, score };
+        Choice { assignment, value: explained.value, rank }
+    };
+    explained.by.iter().map(weigh).collect()
 }
 
 /// Single rows hold any value by chance. One that came before another of its

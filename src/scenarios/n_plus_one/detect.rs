@@ -117,7 +117,7 @@ fn run(executions: &Executions<'_>, preference: Preference, threshold: usize) ->
     for shape in 0..executions.shapes.len() {
         assign(executions, shape, &explanations, &mut sources, preference, &mut assignments);
     }
-    let groups = group(executions, &mut assignments, &explanations, &mut sources, threshold);
+    let groups = group(executions, &assignments, &sources, threshold);
     Pass { explanations, assignments, sources, groups }
 }
 

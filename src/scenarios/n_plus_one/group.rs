@@ -1,9 +1,8 @@
 //! Assignments to groups: the children of one parent execution, or of a whole
 //! loop of parents where the parent is itself asked per row.
 
-use super::assign::{Assignment, Assignments};
+use super::assign::Assignments;
 use super::executions::Executions;
-use super::explain::Explanations;
 use super::sources::Sources;
 use crate::trace::ValueHash;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -30,25 +29,11 @@ pub(super) struct Group {
 /// Forms the groups of at least `threshold` members.
 pub(super) fn group(
     executions: &Executions<'_>,
-    assignments: &mut Assignments,
-    explanations: &Explanations,
-    sources: &mut Sources,
+    assignments: &Assignments,
+    sources: &Sources,
     threshold: usize,
 ) -> Vec<Group> {
-    let mut looped = BTreeMap::new();
-    for _ in 0..DEPTH_MAX {
-        let keys = keys(executions, assignments, sources, &looped);
-        absorb(executions, assignments, explanations, sources, (&keys, &looped), threshold);
-        let keys = self::keys(executions, assignments, sources, &looped);
-        let groups = collect(&keys, threshold);
-        let now: BTreeMap<usize, GroupKey> =
-            groups.iter().flat_map(|(key, members)| members.iter().map(|member| (*member, *key))).collect();
-        let is_settled = now == looped;
-        looped = now;
-        if is_settled {
-            break;
-        }
-    }
+    let looped = settle(executions, assignments, sources, threshold);
     collect(&keys(executions, assignments, sources, &looped), threshold)
         .into_iter()
         .map(|(key, members)| Group {
@@ -59,6 +44,28 @@ pub(super) fn group(
         })
         .filter(|group| !is_walk(executions, assignments, sources, group))
         .collect()
+}
+
+/// Members of groups, with their groups: repeated until loops inside loops have found each other.
+fn settle(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    sources: &Sources,
+    threshold: usize,
+) -> BTreeMap<usize, GroupKey> {
+    let mut looped = BTreeMap::new();
+    for _ in 0..DEPTH_MAX {
+        let keys = keys(executions, assignments, sources, &looped);
+        let now: BTreeMap<usize, GroupKey> = collect(&keys, threshold)
+            .into_iter()
+            .flat_map(|(key, members)| members.into_iter().map(move |member| (member, key)))
+            .collect();
+        if now == looped {
+            break;
+        }
+        looped = now;
+    }
+    looped
 }
 
 /// The key of every assigned execution.
@@ -91,51 +98,6 @@ fn collect(keys: &BTreeMap<usize, GroupKey>, threshold: usize) -> BTreeMap<Group
     }
     groups.retain(|_, members| members.len() >= threshold);
     groups
-}
-
-/// A stray execution that a large group explains as well belongs to it.
-fn absorb(
-    executions: &Executions<'_>,
-    assignments: &mut Assignments,
-    explanations: &Explanations,
-    sources: &mut Sources,
-    (keys, looped): (&BTreeMap<usize, GroupKey>, &BTreeMap<usize, GroupKey>),
-    threshold: usize,
-) {
-    let large = collect(keys, threshold);
-    for (at, key) in keys.iter().filter(|(_, key)| !large.contains_key(key)) {
-        let Some(assignment) = assignments[*at] else { continue };
-        let explained = explanations[*at].iter().find(|explained| explained.position == assignment.position);
-        let Some(explained) = explained else { continue };
-        let record = executions.all[*at].record;
-        let fitting = explained.by.iter().filter_map(|explanation| {
-            let parent = sources.list[explanation.source].shape;
-            let opener = executions.results[explanation.result].execution;
-            let root = looped.get(&opener).map_or(explanation.result, |(root, ..)| *root);
-            let members = large.get(&(root, key.1, parent))?;
-            let next = members.partition_point(|member| member < at);
-            let (before, after) = (members.get(next.checked_sub(1)?)?, members.get(next)?);
-            let is_near = |member: &usize| executions.all[*member].record.connection == record.connection;
-            Some((is_near(before) || is_near(after), explanation.is_next, explanation.in_order, explanation))
-        });
-        let fitting = fitting.max_by_key(|(is_near, is_next, in_order, _)| (*is_near, *is_next, *in_order));
-        let fitting = fitting.map(|(.., explanation)| explanation);
-        if let Some(explanation) = fitting {
-            let affinity = sources.affinity(executions, explanation.source, key.1, assignment.position);
-            // Names that speak for another parent outweigh the neighbours.
-            if affinity + 0.5 >= assignment.affinity {
-                assignments[*at] = Some(Assignment {
-                    position: assignment.position,
-                    source: explanation.source,
-                    result: explanation.result,
-                    in_order: explanation.in_order,
-                    over_capacity: explanation.over_capacity,
-                    affinity,
-                    score: assignment.score,
-                });
-            }
-        }
-    }
 }
 
 /// The column of the parent that feeds most members.

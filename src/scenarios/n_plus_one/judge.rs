@@ -4,6 +4,7 @@ use super::affinity::is_key_like;
 use super::assign::{Assignment, Assignments};
 use super::executions::Executions;
 use super::group::{Group, connections};
+use super::path::SPOKEN_AGAINST;
 use super::sources::Sources;
 use crate::model::evidence::n_plus_one::Certainty;
 use crate::trace::ValueHash;
@@ -148,7 +149,7 @@ pub(super) fn judge(signs: &Signs) -> Judgement {
     if is_low_cardinality && !signs.is_key && !is_ordered && !signs.is_parallel {
         return Judgement::FixedSet;
     }
-    if signs.affinity <= -0.5 {
+    if signs.affinity <= SPOKEN_AGAINST {
         // Names speak against it and small numbers coincide.
         return Judgement::Chance;
     }

@@ -15,6 +15,7 @@ mod group;
 mod growth;
 mod judge;
 mod listing;
+mod path;
 mod prove;
 mod reading;
 mod record;

@@ -8,7 +8,7 @@ use super::affinity::{Affinity, ResultColumn, affinity};
 use super::executions::Executions;
 use super::reading::Role;
 use crate::trace::ValueHash;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const RESULTS_PER_SOURCE: usize = 16;
 const SOURCES_PER_VALUE: usize = 64;
@@ -61,6 +61,7 @@ pub(super) struct Sources {
     by_column: HashMap<(usize, usize), usize>,
     by_value: HashMap<ValueHash, Vec<(usize, Vec<usize>)>>,
     standings: HashMap<(usize, usize), HashMap<ValueHash, Standing>>,
+    neighbours: HashMap<(usize, usize), HashSet<(ValueHash, ValueHash)>>,
     affinities: HashMap<(usize, usize, usize), Affinity>,
 }
 
@@ -91,7 +92,7 @@ impl Sources {
             let mut previous = ValueHash::NULL;
             for value in &values.hashes {
                 // A value in a row of equal ones is in already.
-                if value.is_null() || *value == previous || is_echo(executions, execution, *value) {
+                if value.is_null() || *value == previous || is_echo(executions, execution, &self.list[source].name, *value) {
                     continue;
                 }
                 previous = *value;
@@ -119,6 +120,23 @@ impl Sources {
     /// Different values in a column of a result set, NULL aside.
     pub(super) fn distinct(&mut self, executions: &Executions<'_>, result: usize, column: usize) -> usize {
         self.column(executions, result, column).len()
+    }
+
+    /// Whether two values stand in rows next to each other, rows without a value aside.
+    pub(super) fn are_neighbours(
+        &mut self,
+        executions: &Executions<'_>,
+        result: usize,
+        column: usize,
+        one: ValueHash,
+        other: ValueHash,
+    ) -> bool {
+        let pairs = self.neighbours.entry((result, column)).or_insert_with(|| {
+            let values: Vec<ValueHash> =
+                executions.results[result].columns[column].iter().copied().filter(|v| !v.is_null()).collect();
+            values.windows(2).map(|pair| (pair[0], pair[1])).collect()
+        });
+        pairs.contains(&(one, other)) || pairs.contains(&(other, one))
     }
 
     fn column(
@@ -177,11 +195,19 @@ fn remember(known: &mut Vec<(usize, Vec<usize>)>, source: usize, result: usize) 
     known.push((source, vec![result]));
 }
 
-/// A row looked up by a value returns that value: it did not come from there.
-/// Of several rows it may be the loop's own key (the orders of one user, then
-/// the user of each order), so only single rows count as echoes.
-fn is_echo(executions: &Executions<'_>, execution: usize, value: ValueHash) -> bool {
-    let record = executions.all[execution].record;
+/// A row looked up by a value returns that value in the column it was compared
+/// with: it did not come from there. Of several rows it may be the loop's own key
+/// (the orders of one user, then the user of each order), so only single rows
+/// count as echoes; and the same number in another column is another thing.
+fn is_echo(executions: &Executions<'_>, execution: usize, name: &ResultColumn, value: ValueHash) -> bool {
+    let (record, shape) = (executions.all[execution].record, executions.all[execution].shape);
+    let placeholders = &executions.shapes[shape].reading.placeholders;
     record.rows == 1
-        && (0..record.arguments.len()).any(|position| executions.single(execution, position) == Some(value))
+        && (0..record.arguments.len()).any(|position| {
+            let compared = placeholders.get(position).and_then(|placeholder| placeholder.column.as_ref());
+            let is_same_column = compared.is_none_or(|column| {
+                column.column == name.name || Some(&column.column) == name.source_name.as_ref()
+            });
+            is_same_column && executions.single(execution, position) == Some(value)
+        })
 }
