@@ -26,6 +26,23 @@ impl Prepared {
         let parameter_types = RefCell::new(parameter_types);
         Rc::new(Self { statement, parameter_types, description: RefCell::new(None) })
     }
+
+    /// Takes over the description of the same text. Drivers without a statement
+    /// cache parse twice, and describe only the first time.
+    pub(super) fn described_as(&self, known: &Self) {
+        let is_same = match (&self.statement, &known.statement) {
+            (Some(own), Some(other)) => Rc::ptr_eq(own, other),
+            _ => false,
+        };
+        if !is_same {
+            return;
+        }
+        self.description.borrow_mut().clone_from(&known.description.borrow());
+        let mut types = self.parameter_types.borrow_mut();
+        if types.is_empty() {
+            types.clone_from(&known.parameter_types.borrow());
+        }
+    }
 }
 
 /// A portal: a statement with its arguments.

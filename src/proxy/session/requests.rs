@@ -78,6 +78,9 @@ impl Session {
     fn parse(&mut self, parse: &Parse<'_>, ledger: &mut Ledger) {
         let statement = ledger.texts.statements(parse.text).first().cloned();
         let prepared = Prepared::new(statement, parse.parameter_types().collect());
+        if let Some(known) = self.names.statements.get(parse.statement) {
+            prepared.described_as(&known);
+        }
         let previous = self.names.statements.replace(parse.statement, Some(prepared));
         self.requests.push(Pending::Parse { name: parse.statement.into(), previous });
     }
