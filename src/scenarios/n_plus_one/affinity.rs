@@ -84,8 +84,14 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
     if from.subject == to.subject {
         return 2.0;
     }
-    // Copies of a key under the same name: `order_items.sku → prices.sku`.
-    if shares_a_word(&from.subject, &to.subject) {
+    // Copies of a key under a longer name: `orders.billing_address_id → addresses.id`.
+    // A table's own key is about its last word: `order_items.id` is of no order.
+    let is_alike = if from.is_own_key {
+        last_word(&from.subject) == last_word(&to.subject)
+    } else {
+        shares_a_word(&from.subject, &to.subject)
+    };
+    if is_alike {
         return 1.0;
     }
     if from.is_foreign_key && to.is_own_key {
@@ -131,6 +137,10 @@ fn concept(column: &str, table: Option<&str>) -> Concept {
 
 fn shares_a_word(left: &str, right: &str) -> bool {
     left.split('_').any(|word| word.len() > 2 && right.split('_').any(|other| other == word))
+}
+
+fn last_word(subject: &str) -> Option<&str> {
+    subject.rsplit('_').next()
 }
 
 /// `userId` and `UserID` to `user_id`.
@@ -185,6 +195,8 @@ mod tests {
         assert_eq!(of(("Orders", "userId"), ("Users", "id")), 2.0);
         assert_eq!(of(("orders", "billing_address_id"), ("addresses", "id")), 1.0);
         assert_eq!(of(("orders", "manager_id"), ("users", "id")), 0.5);
+        assert_eq!(of(("user_accounts", "id"), ("logins", "account_id")), 1.0);
+        assert_eq!(of(("order_items", "id"), ("order_items", "order_id")), 0.0);
         assert_eq!(of(("orders", "id"), ("users", "id")), -1.0);
         assert_eq!(of(("categories", "id"), ("products", "category_id")), 2.0);
         assert!(of(("orders", "quantity"), ("users", "id")) < 0.0);

@@ -117,7 +117,13 @@ fn choices(
         let echo = if choice.is_echo { 1.5 } else { 0.0 };
         let stray = stray(shape, sources, choice) + if choice.over_capacity { 1.0 } else { 0.0 };
         let order = agreement.in_order + 4.0 * agreement.next;
-        let own = if agreement.is_next { 2.0 } else { 0.0 };
+        // The only value of a single row is trivially its next one.
+        let is_list = sources.list[choice.source].most_rows > 1;
+        let own = match agreement.is_next {
+            true if is_list => 2.0,
+            true => 2.0 * agreement.explained,
+            false => 0.0,
+        };
         let score = affinity + 3.0 * agreement.explained + order + own + recency - echo - stray;
         let Explanation { source, result, in_order, over_capacity, rank, .. } = *choice;
         let assignment = Assignment { position, source, result, in_order, over_capacity, affinity, score };

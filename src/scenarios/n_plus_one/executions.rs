@@ -49,6 +49,7 @@ pub(super) struct Executions<'t> {
     pub(super) shapes: Vec<ShapeUse<'t>>,
     pub(super) results: Vec<ResultSet>,
     pub(super) scopes: Vec<String>,
+    test_transactions: HashSet<u64>,
     trace: &'t Trace,
 }
 
@@ -60,8 +61,14 @@ impl<'t> Executions<'t> {
         let mut records: Vec<&StatementRecord> = trace.statements.iter().collect();
         records.sort_by_key(|record| (record.start_us, record.sequence));
         let scope_names = ScopeNames::new(&records);
-        let mut executions =
-            Self { all: Vec::new(), shapes: Vec::new(), results: Vec::new(), scopes: Vec::new(), trace };
+        let mut executions = Self {
+            all: Vec::new(),
+            shapes: Vec::new(),
+            results: Vec::new(),
+            scopes: Vec::new(),
+            test_transactions: test_transactions(&records, &scope_names.rolled_back),
+            trace,
+        };
         let mut by_hash = HashMap::new();
         let mut open = OpenResults::default();
         for record in records {
@@ -203,6 +210,18 @@ struct ScopeNames {
     rolled_back: HashSet<u64>,
 }
 
+/// Rolled-back transactions that changed something or set savepoints, as
+/// transactional tests do. One that only read may be an ORM giving its
+/// connection back: what it read lives on in the application.
+fn test_transactions(records: &[&StatementRecord], rolled_back: &HashSet<u64>) -> HashSet<u64> {
+    let changes = |record: &&&StatementRecord| {
+        let word = record.shape.text.split([' ', '(']).next().unwrap_or_default();
+        matches!(word, "insert" | "update" | "delete" | "merge" | "copy" | "savepoint" | "create")
+    };
+    let changed = records.iter().filter(changes).filter_map(|record| record.transaction);
+    changed.filter(|transaction| rolled_back.contains(transaction)).collect()
+}
+
 impl ScopeNames {
     fn new(records: &[&StatementRecord]) -> Self {
         let is_rollback = |record: &&&StatementRecord| {
@@ -231,8 +250,7 @@ impl ScopeNames {
 impl Executions<'_> {
     /// Whether a transaction of a transactional test holds this execution.
     pub(super) fn is_in_test_transaction(&self, execution: usize) -> bool {
-        let execution = &self.all[execution];
-        execution.record.scope.is_none()
-            && self.scopes[execution.scope].starts_with("rolled-back transaction")
+        let record = self.all[execution].record;
+        record.scope.is_none() && record.transaction.is_some_and(|id| self.test_transactions.contains(&id))
     }
 }

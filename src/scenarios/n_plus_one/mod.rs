@@ -14,14 +14,13 @@ mod findings;
 mod group;
 mod growth;
 mod judge;
-mod listing;
 mod path;
 mod prove;
 mod reading;
-mod record;
 mod repeats;
 mod run;
 mod sources;
+mod tables;
 
 pub use detect::{DetectOptions, Detection, detect};
 pub use run::{Options, judge, run};

@@ -2,12 +2,12 @@
 //! transaction: the same rows, and what each costs.
 
 use super::batch::{Batch, batch};
-use super::record::RawValue;
 use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, FormCost, LoopGroup};
 use crate::plan::Plan;
 use crate::postgres::{ExplainOptions, Session, TextParameter, explain, quote_identifier};
 use crate::stats::clock;
 use std::collections::BTreeMap;
+use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Row, Statement};
 
 /// Most keys tried; more would only cost time.
@@ -171,4 +171,17 @@ fn array_text(keys: &[String]) -> String {
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The bytes of a value as they came.
+struct RawValue<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for RawValue<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
 }

@@ -4,9 +4,8 @@ use super::baseline;
 use super::detect::{DetectOptions, Detection, detect};
 use super::findings::{findings, measurements, verdict};
 use super::growth::{growth, growth_findings};
-use super::listing::list_orders;
 use super::prove::prove;
-use super::record::{Tape, resolve_tables};
+use super::tables::resolve_tables;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, Growth, NPlusOneEvidence, RoundTripCost};
 use crate::model::{MeasurementWarning, Scenario, ScenarioReport, Verdict};
@@ -15,7 +14,6 @@ use crate::stats::clock;
 use crate::trace::{self, Losses, Trace};
 use anyhow::Context as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Statements of one trace judged in memory at once.
 const STATEMENTS_MAX: usize = 2_000_000;
@@ -30,8 +28,6 @@ pub struct Options {
     pub traces: Vec<PathBuf>,
     /// Traces already recorded: what each is called, and the database it was recorded on.
     pub recorded: Vec<(String, Trace, String)>,
-    /// Also executes the demo's listings against the database, under recording.
-    pub list_orders: bool,
     /// Children of one parent that make a loop; none: the project's setting.
     pub threshold: Option<u64>,
     /// The baseline file; none: the project's setting.
@@ -51,7 +47,7 @@ struct Recording {
     database: String,
 }
 
-/// Judges traces: the given ones, the project's, or a recording made on the spot.
+/// Judges traces: the given ones, else the project's.
 ///
 /// # Errors
 /// A trace or baseline file cannot be read, or the server is lost.
@@ -59,9 +55,6 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     let start = clock::now();
     let settings = &context.project.settings.n_plus_one;
     let mut recordings = read_traces(context, options)?;
-    if options.list_orders {
-        recordings.push(record_listings(context).await?);
-    }
     if recordings.is_empty() {
         return Ok(skipped());
     }
@@ -138,20 +131,6 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<R
         traces.push(Recording { name: path.display().to_string(), trace: read, database: database.clone() });
     }
     Ok(traces)
-}
-
-async fn record_listings(context: &Context<'_>) -> anyhow::Result<Recording> {
-    let Some(volume) = context.project.settings.volumes.first() else {
-        anyhow::bail!("the project has no volume: add one under [volumes]");
-    };
-    context.progress.phase("listing orders", None);
-    let database = context.databases.at_head(&volume.name).await?;
-    let tape = Arc::new(Tape::new("built-in listings", context.seed));
-    list_orders(context.target, &database, &tape).await.context("listing orders")?;
-    let mut trace = tape.into_trace();
-    let session = context.target.connect_to(&database).await?;
-    resolve_tables(&session, &mut trace).await?;
-    Ok(Recording { name: "built-in listings".into(), trace, database })
 }
 
 /// Best effort: without names the report shows what the statements say.

@@ -92,7 +92,10 @@ impl Sources {
             let mut previous = ValueHash::NULL;
             for value in &values.hashes {
                 // A value in a row of equal ones is in already.
-                if value.is_null() || *value == previous || is_echo(executions, execution, &self.list[source].name, *value) {
+                if value.is_null()
+                    || *value == previous
+                    || is_echo(executions, execution, &self.list[source].name, *value)
+                {
                     continue;
                 }
                 previous = *value;
