@@ -1,13 +1,32 @@
 //! Prints how accurate the N+1 detector is on the labelled set:
-//! `cargo run --example n_plus_one_accuracy`.
+//! `cargo run --example n_plus_one_accuracy`, and with real clients, which it
+//! installs into the target directory: `… -- --clients [PART OF A NAME]`.
 #![expect(clippy::print_stdout, reason = "printing is what this example is for")]
 
+mod clients;
 mod set;
+
+use set::Score;
 
 /// Wrong judgements printed of each part.
 const WRONG_MAX: usize = 20;
 
-fn main() {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => {
+            pretended();
+            Ok(())
+        }
+        ["--clients"] => real("").await,
+        ["--clients", wanted] => real(wanted).await,
+        ["--as-tokio-postgres", ..] => clients::run_tokio_postgres(&words[1..]).await,
+        _ => anyhow::bail!("nothing, or --clients with a part of a client's name"),
+    }
+}
+
+fn pretended() {
     for (name, scenarios) in [
         ("known", set::known()),
         ("held out", set::held_out()),
@@ -15,13 +34,27 @@ fn main() {
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
     ] {
-        let score = set::score(&scenarios);
-        println!("{name}");
-        for (label, value) in score.rows() {
-            println!("  {label:<26} {value}");
-        }
-        for wrong in score.wrong.iter().take(WRONG_MAX) {
-            println!("  wrong: {wrong}");
-        }
+        print(name, &set::score(&scenarios));
+    }
+}
+
+async fn real(wanted: &str) -> anyhow::Result<()> {
+    let scores = clients::run(wanted).await?;
+    let mut all = Score::default();
+    for client in &scores {
+        print(&format!("{} ({})", client.name, client.versions), &client.score);
+        all.add(&client.score);
+    }
+    print("all clients", &Score { wrong: Vec::new(), ..all });
+    Ok(())
+}
+
+fn print(name: &str, score: &Score) {
+    println!("{name}");
+    for (label, value) in score.rows() {
+        println!("  {label:<26} {value}");
+    }
+    for wrong in score.wrong.iter().take(WRONG_MAX) {
+        println!("  wrong: {wrong}");
     }
 }

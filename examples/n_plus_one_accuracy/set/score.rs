@@ -1,8 +1,8 @@
 //! Detection against labels.
 
 use super::{Label, Labelled, Loop};
-use plimsoll::model::evidence::n_plus_one::{LoopGroup, RepeatKind, ShapeReference};
-use plimsoll::scenarios::n_plus_one::{DetectOptions, Detection, detect};
+use plimsoll::model::evidence::n_plus_one::{LoopGroup, RepeatGroup, RepeatKind, ShapeReference};
+use plimsoll::scenarios::n_plus_one::{DetectOptions, detect};
 
 /// Counts over a set.
 #[derive(Debug, Default)]
@@ -20,6 +20,20 @@ pub struct Score {
 }
 
 impl Score {
+    /// Counts another part in.
+    pub fn add(&mut self, other: &Self) {
+        self.scenarios += other.scenarios;
+        self.labelled_loops += other.labelled_loops;
+        self.found += other.found;
+        self.exact_n += other.exact_n;
+        self.right_parent += other.right_parent;
+        self.false_loops += other.false_loops;
+        self.false_repeats += other.false_repeats;
+        self.repeats_labelled += other.repeats_labelled;
+        self.repeats_found += other.repeats_found;
+        self.wrong.extend(other.wrong.iter().cloned());
+    }
+
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let rate = |part: usize, whole: usize| {
             if whole == 0 {
@@ -45,15 +59,22 @@ pub fn score(set: &[Labelled]) -> Score {
     let mut score = Score { scenarios: set.len(), ..Score::default() };
     for scenario in set {
         let detection = detect(&scenario.trace, &DetectOptions::default());
-        score_one(scenario, &detection, &mut score);
+        score_found(scenario.name, &scenario.label, &detection.loops, &detection.repeats, &mut score);
     }
     score
 }
 
-fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
-    let mut left: Vec<_> = detection.loops.iter().collect();
-    let mut wrong = |what: String| score.wrong.push(format!("{}: {what}", scenario.name));
-    if let Label::Loops(labels) = &scenario.label {
+/// Holds what was found in one scenario against its label.
+pub fn score_found(
+    name: &str,
+    label: &Label,
+    loops: &[LoopGroup],
+    repeats: &[RepeatGroup],
+    score: &mut Score,
+) {
+    let mut left: Vec<_> = loops.iter().collect();
+    let mut wrong = |what: String| score.wrong.push(format!("{name}: {what}"));
+    if let Label::Loops(labels) = label {
         score.labelled_loops += labels.len();
         for ((parent, child, n), found) in labels.iter().zip(matched(labels, &mut left)) {
             let Some(group) = found else {
@@ -78,24 +99,24 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
         wrong(format!("false loop {} x {} from {}", group.executions, group.child.text, group.parent.text));
     }
     // Beside a labelled loop the same settings may well be read again and again.
-    let is_quiet = |kind: RepeatKind| match scenario.label {
+    let is_quiet = |kind: RepeatKind| match label {
         Label::Loops(_) => kind != RepeatKind::WithoutVisibleParent,
         _ => kind == RepeatKind::RowByRowWrites,
     };
-    let mut repeats: Vec<_> = detection.repeats.iter().filter(|group| !is_quiet(group.kind)).collect();
-    if let Label::Repeat(code, n) = &scenario.label {
+    let mut others: Vec<_> = repeats.iter().filter(|group| !is_quiet(group.kind)).collect();
+    if let Label::Repeat(code, n) = label {
         let is_asked = |kind: RepeatKind| kind != RepeatKind::RowByRowWrites || kind.code() == *code;
-        repeats = detection.repeats.iter().filter(|group| is_asked(group.kind)).collect();
+        others = repeats.iter().filter(|group| is_asked(group.kind)).collect();
         score.repeats_labelled += 1;
-        match repeats.iter().position(|group| group.kind.code() == *code && group.executions == *n) {
+        match others.iter().position(|group| group.kind.code() == *code && group.executions == *n) {
             Some(at) => {
-                repeats.remove(at);
+                others.remove(at);
                 score.repeats_found += 1;
             }
             None => wrong(format!("missed {n} x {code}")),
         }
     }
-    for group in repeats {
+    for group in others {
         score.false_repeats += 1;
         wrong(format!("false {} {} x {}", group.kind.code(), group.executions, group.shape.text));
     }
@@ -106,7 +127,8 @@ fn score_one(scenario: &Labelled, detection: &Detection, score: &mut Score) {
 fn matched<'d>(labels: &[Loop], left: &mut Vec<&'d LoopGroup>) -> Vec<Option<&'d LoopGroup>> {
     let mut found: Vec<Option<&LoopGroup>> = vec![None; labels.len()];
     for (needs_parent, needs_n) in [(true, true), (true, false), (false, true), (false, false)] {
-        for ((parent, child, n), place) in labels.iter().zip(&mut found).filter(|(_, place)| place.is_none()) {
+        for ((parent, child, n), place) in labels.iter().zip(&mut found).filter(|(_, place)| place.is_none())
+        {
             let fits = |group: &&LoopGroup| {
                 contains(&group.child, child)
                     && (!needs_parent || contains(&group.parent, parent))

@@ -1,0 +1,197 @@
+//! Real clients on a real server: each scenario runs by itself under the
+//! recording proxy, and what is found is held against what the program says
+//! it did.
+//!
+//! The clients come from their registries into the build's target directory.
+
+mod install;
+mod tokio_postgres;
+
+pub(crate) use self::tokio_postgres::run as run_tokio_postgres;
+
+use crate::set::{Label, Score, score_found};
+use anyhow::{Context as _, bail, ensure};
+use install::{Language, installed};
+use plimsoll::model::evidence::Evidence;
+use plimsoll::model::{Quiet, ScenarioReport};
+use plimsoll::postgres::{Target, ThrowawayOptions};
+use plimsoll::prepare::{Context, Databases};
+use plimsoll::project::Project;
+use plimsoll::project::settings::Settings;
+use plimsoll::proxy::{self, ChildCommand, run_child};
+use plimsoll::scenarios::n_plus_one;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+struct Client {
+    name: &'static str,
+    language: Language,
+    program: &'static str,
+}
+
+const CLIENTS: [Client; 8] = [
+    Client { name: "psycopg 3", language: Language::Python, program: "psycopg_shop.py" },
+    Client { name: "asyncpg", language: Language::Python, program: "asyncpg_shop.py" },
+    Client { name: "SQLAlchemy, psycopg", language: Language::Python, program: "sqlalchemy_shop.py" },
+    Client { name: "SQLAlchemy, asyncpg", language: Language::Python, program: "sqlalchemy_async_shop.py" },
+    Client { name: "Django", language: Language::Python, program: "django_shop.py" },
+    Client { name: "node-postgres", language: Language::Node, program: "node_postgres_shop.js" },
+    Client { name: "Sequelize", language: Language::Node, program: "sequelize_shop.js" },
+    Client { name: "tokio-postgres", language: Language::Rust, program: "" },
+];
+
+/// What one client came to.
+pub(crate) struct ClientScore {
+    pub(crate) name: &'static str,
+    pub(crate) versions: String,
+    pub(crate) score: Score,
+}
+
+/// Runs the scenarios of every client whose name contains `wanted`.
+pub(crate) async fn run(wanted: &str) -> anyhow::Result<Vec<ClientScore>> {
+    let folder = install::folder()?;
+    let target = Target::throwaway(&server_options(&folder), &Quiet).await?;
+    let scores = run_on(&target, &folder, wanted).await;
+    target.close().await?;
+    scores
+}
+
+fn server_options(folder: &Path) -> ThrowawayOptions {
+    ThrowawayOptions {
+        postgres_bin: None,
+        search_path: std::env::var_os("PATH"),
+        cache_directory: Some(folder.join("cache")),
+        scratch_directory: None,
+        without_durability: true,
+        snapshot: None,
+        settings: Vec::new(),
+    }
+}
+
+async fn run_on(target: &Target, folder: &Path, wanted: &str) -> anyhow::Result<Vec<ClientScore>> {
+    let shop = target.create_database("shop").await?;
+    let session = target.connect_to(&shop).await?;
+    session.batch_execute(SCHEMA).await?;
+    drop(session);
+    let mut scores = Vec::new();
+    for client in CLIENTS.iter().filter(|client| client.name.contains(wanted)) {
+        let program = installed(client.language, client.program, folder)?;
+        let listed = listed(&program).with_context(|| format!("listing the scenarios of {}", client.name))?;
+        let mut score = Score { scenarios: listed.scenarios.len(), ..Score::default() };
+        for scenario in &listed.scenarios {
+            let database = target.clone_database(&shop, "scenario").await?;
+            let name = format!("{}: {scenario}", client.name);
+            one(target, &database, &program, (&name, scenario), folder, &mut score)
+                .await
+                .with_context(|| name.clone())?;
+            target.drop_database(&database).await?;
+        }
+        scores.push(ClientScore { name: client.name, versions: listed.versions, score });
+    }
+    ensure!(!scores.is_empty(), "no client has `{wanted}` in its name");
+    Ok(scores)
+}
+
+/// How a client's program is started.
+pub(crate) struct Program {
+    pub(crate) words: Vec<OsString>,
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+struct Listed {
+    versions: String,
+    scenarios: Vec<String>,
+}
+
+fn listed(program: &Program) -> anyhow::Result<Listed> {
+    let mut command = Command::new(&program.words[0]);
+    command.args(&program.words[1..]).arg("list").envs(program.variables.iter().cloned());
+    let output = command.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut listed = Listed { versions: String::new(), scenarios: Vec::new() };
+    for line in String::from_utf8(output.stdout)?.lines() {
+        match line.split_once('\t') {
+            Some(("version", versions)) => versions.clone_into(&mut listed.versions),
+            Some(("scenario", name)) => listed.scenarios.push(name.to_owned()),
+            _ => bail!("`{line}` is neither a version nor a scenario"),
+        }
+    }
+    Ok(listed)
+}
+
+/// Records one scenario, judges it and scores the judgement.
+async fn one(
+    target: &Target,
+    database: &str,
+    program: &Program,
+    (name, scenario): (&str, &str),
+    folder: &Path,
+    score: &mut Score,
+) -> anyhow::Result<()> {
+    let labels = folder.join("labels.tsv");
+    let mut words = program.words.clone();
+    words.extend(["run".into(), scenario.into(), labels.clone().into()]);
+    let command = ChildCommand {
+        words,
+        parent_environment: std::env::vars().collect(),
+        variables: program.variables.clone(),
+        ..ChildCommand::default()
+    };
+    let options = proxy::Options::new(&target.url_for(database), 1);
+    let (outcome, recording) = run_child(&options, &command).await?;
+    ensure!(outcome.code == 0, "the program ended with {}", outcome.code);
+    let label = read_labels(&labels)?;
+    let report = judged(
+        target,
+        n_plus_one::Options {
+            recorded: vec![(name.to_owned(), recording.trace, database.to_owned())],
+            without_batching: true,
+            ..n_plus_one::Options::default()
+        },
+    )
+    .await?;
+    let Evidence::NPlusOne(evidence) = &report.evidence else { bail!("nothing was recorded") };
+    score_found(name, &label, &evidence.loops, &evidence.repeats, score);
+    Ok(())
+}
+
+async fn judged(target: &Target, options: n_plus_one::Options) -> anyhow::Result<ScenarioReport> {
+    let project = Project {
+        name: "shop".into(),
+        root: PathBuf::new(),
+        settings: Settings::default(),
+        migrations: Vec::new(),
+        distributions: None,
+        queries: Vec::new(),
+        transactions: Vec::new(),
+    };
+    let databases = Databases::new(&project, target, &Quiet);
+    let context = Context {
+        project: &project,
+        target,
+        databases: &databases,
+        seed: 1,
+        progress: &Quiet,
+        checkpoint: &|_| {},
+    };
+    n_plus_one::run(&context, &options).await
+}
+
+/// What the program said it did.
+fn read_labels(path: &Path) -> anyhow::Result<Label> {
+    let text = std::fs::read_to_string(path)?;
+    // Labels of the pretended application live as long as the program; these few may as well.
+    let text: &'static str = Box::leak(text.into_boxed_str());
+    let mut loops = Vec::new();
+    for line in text.lines() {
+        match line.split('\t').collect::<Vec<_>>().as_slice() {
+            ["loop", parent, child, n] => loops.push((*parent, *child, n.parse()?)),
+            ["repeat", kind, n] => return Ok(Label::Repeat(kind, n.parse()?)),
+            _ => bail!("`{line}` is no label"),
+        }
+    }
+    Ok(if loops.is_empty() { Label::Clean } else { Label::Loops(loops) })
+}
