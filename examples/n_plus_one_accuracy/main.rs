@@ -41,11 +41,18 @@ fn pretended() {
 async fn real(wanted: &str) -> anyhow::Result<()> {
     let scores = clients::run(wanted).await?;
     let mut all = Score::default();
+    println!(
+        "| client | scenarios | loops | recall | precision | exact N | right parent | others found | false others |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for client in &scores {
-        print(&format!("{} ({})", client.name, client.versions), &client.score);
+        println!("| {} ({}) {}", client.name, client.versions, client.score.cells());
         all.add(&client.score);
     }
-    print("all clients", &Score { wrong: Vec::new(), ..all });
+    println!("| all {}", all.cells());
+    for wrong in &all.wrong {
+        println!("wrong: {wrong}");
+    }
     Ok(())
 }
 

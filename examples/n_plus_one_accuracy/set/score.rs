@@ -34,6 +34,25 @@ impl Score {
         self.wrong.extend(other.wrong.iter().cloned());
     }
 
+    /// The rates as cells of a Markdown table, the first one open.
+    pub fn cells(&self) -> String {
+        let rate = |part: usize, whole: usize| match whole {
+            0 => "-".to_owned(),
+            _ => format!("{:.3}", part as f64 / whole as f64),
+        };
+        let cells = [
+            self.scenarios.to_string(),
+            self.labelled_loops.to_string(),
+            rate(self.found, self.labelled_loops),
+            rate(self.found, self.found + self.false_loops),
+            rate(self.exact_n, self.found),
+            rate(self.right_parent, self.found),
+            format!("{}/{}", self.repeats_found, self.repeats_labelled),
+            self.false_repeats.to_string(),
+        ];
+        cells.iter().map(|cell| format!("| {cell} ")).collect::<String>() + "|"
+    }
+
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let rate = |part: usize, whole: usize| {
             if whole == 0 {

@@ -14,7 +14,7 @@ const DISTINCT_MIN: usize = 10;
 /// Other statements on the connection between two of a repetition.
 const STATEMENTS_BETWEEN: usize = 12;
 /// A pause on the connection that ends a repetition: longer ones are polling, or other requests.
-const PAUSE_US: u64 = 200_000;
+const PAUSE_US: u64 = 50_000;
 
 /// A run of executions of one shape on one connection.
 #[derive(Debug, Default)]
