@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 
-.PHONY: demo test postgres fmt lint doc
+.PHONY: demo test postgres fmt lint doc html
 
 demo: postgres
 	cargo run --release --locked -- demo
@@ -20,3 +20,9 @@ lint:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# The demo's HTML report in headless Chromium; needs node, npm and a Chromium.
+html: postgres
+	rm -rf target/html-demo
+	cargo run --release --locked -- demo --keep target/html-demo || [ $$? -eq 1 ]
+	scripts/check-html.sh target/html-demo/reports/*/report.html

@@ -69,7 +69,7 @@ impl GrowingReport<'_> {
         report.scenarios.push(entry);
         // A full disk in the middle must not lose the run in hand: the last
         // write reports it.
-        if let Err(error) = self.kept.write(&report) {
+        if let Err(error) = self.kept.write(&report).and_then(|()| self.kept.write_page(&report)) {
             self.terminal.note(&format!("warning: {error}"));
         }
     }
@@ -120,12 +120,12 @@ pub(super) async fn execute(
         with_session(global, terminal, project, async |session| run_jobs(session, &kept, jobs).await).await;
     match result {
         Ok((report, child_code)) => {
-            let not_kept = kept.write(&report).err();
+            let not_kept = kept.write(&report).and_then(|()| kept.write_page(&report)).err();
             Ok(Finished { report, kept, child_code, not_kept })
         }
         Err(failure) => {
             if kept.has_report() {
-                terminal.note(&format!("partial report: {}", kept.directory().join("run.json").display()));
+                terminal.note(&format!("partial report: {}", kept.directory().join("report.html").display()));
             } else {
                 kept.discard();
             }
@@ -261,7 +261,7 @@ pub(super) fn conclude(
     if let Some(error) = finished.not_kept {
         return Err(error.into());
     }
-    terminal.note(&format!("report: {}", finished.kept.directory().join("run.json").display()));
+    terminal.note(&format!("report: {}", finished.kept.directory().join("report.html").display()));
     Ok(finished.child_code.unwrap_or_else(|| exit_code(&finished.report.verdict(), global.strict)))
 }
 

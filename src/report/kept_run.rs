@@ -1,8 +1,8 @@
-//! Kept runs: `reports/<time>-<id>/`, one directory per run. `run.json` is
-//! replaced atomically as results arrive, so a run that was cut short still
-//! leaves a readable report.
+//! Kept runs: `reports/<time>-<id>/`, one directory per run. `run.json` and
+//! `report.html` are replaced atomically as results arrive, so a run that was
+//! cut short still leaves a readable report.
 
-use super::json;
+use super::{html, json};
 use crate::model::RunReport;
 use std::fs;
 use std::io::{self, Write};
@@ -98,6 +98,16 @@ impl KeptRun {
         let path = self.directory.join("run.json");
         json::write(report, &mut bytes).map_err(io_error("write", &path))?;
         replace_file(&path, &bytes)
+    }
+
+    /// Replaces `report.html`, the page a person opens.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_page(&self, report: &RunReport) -> Result<(), KeepError> {
+        let mut bytes = Vec::new();
+        html::write(report, &mut bytes).map_err(io_error("write", &self.directory.join("report.html")))?;
+        self.write_file("report.html", &bytes).map(drop)
     }
 
     /// Adds or replaces another file of the run, such as a kept plan.

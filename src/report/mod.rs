@@ -4,6 +4,7 @@
 pub mod csv;
 pub mod format;
 pub mod github;
+pub mod growth;
 pub mod history;
 pub mod html;
 pub mod isolationtester;

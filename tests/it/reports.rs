@@ -229,9 +229,14 @@ fn kept_runs_are_found_by_prefix_and_as_latest_and_replaced_whole() {
     let first = kept_run::find(folder.path(), "20260101").unwrap();
     assert_eq!(kept_run::read(&first).unwrap().run_id, "20260101T000000-aaaaaa");
     assert!(kept_run::find(folder.path(), "2026").is_err(), "two runs answer to it");
-    let names: Vec<_> =
+    kept_run::KeptRun::create(folder.path(), "20260102T000000-bbbbbb")
+        .unwrap()
+        .write_page(&sample())
+        .unwrap();
+    let mut names: Vec<_> =
         fs::read_dir(latest.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(names, ["run.json"], "no temporary file stays behind");
+    names.sort();
+    assert_eq!(names, ["report.html", "run.json"], "no temporary file stays behind");
 }
 
 /// A run as an earlier Plimsoll kept it: the demo's, with fewer queries.

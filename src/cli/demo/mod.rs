@@ -53,7 +53,7 @@ pub(super) async fn run(
     let found = hidden::look_for(&finished.report);
     terminal.result(hidden::summary(&found).as_bytes())?;
     if options.keep.is_some() {
-        terminal.note(&format!("report: {}", finished.kept.directory().join("run.json").display()));
+        terminal.note(&format!("report: {}", finished.kept.directory().join("report.html").display()));
         terminal.note(&format!(
             "next: plimsoll run -C {}   (exits 1: a real project would have to fix these)",
             folder.display()

@@ -95,6 +95,10 @@ pub struct LatencySummary {
     pub max_us: f64,
     /// Bounds of the 95th percentile at 95 %, with the connection as the unit.
     pub p95_interval: Option<Interval>,
+    /// The percentile curve: (share of executions, 0 to 1, time in microseconds), rising.
+    pub percentiles: Vec<(f64, f64)>,
+    /// The distribution: (upper bound in microseconds, executions up to it and above the one before).
+    pub buckets: Vec<(f64, u64)>,
 }
 
 /// One query at one volume.
@@ -227,6 +231,25 @@ pub struct QueryGrowth {
     pub exponent: f64,
     /// Its interval; infinite bounds where the points do not give one.
     pub interval: Interval,
+    /// `a` of the fitted law, in the metric's unit.
+    pub scale: f64,
+    /// The exponent in a word: `constant`, `sublinear`, `linear`, `superlinear`, or `undecided`.
+    pub class: &'static str,
     /// Size and value at each volume.
     pub points: Vec<(f64, f64)>,
+    /// Where the metric would reach its budget, if it has one.
+    pub limit: Option<GrowthLimit>,
+}
+
+/// The volume at which a budget would break, by the fitted law.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrowthLimit {
+    /// The budget as written.
+    pub budget: String,
+    /// Its limit, in the metric's unit.
+    pub limit: f64,
+    /// The volume as a multiple of the declared rows; not finite where the law never reaches it.
+    pub factor: f64,
+    /// Bounds of that volume; an upper bound that is not finite is none.
+    pub interval: Interval,
 }

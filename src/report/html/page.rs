@@ -22,6 +22,8 @@ pub(super) struct Page {
     verdict: Badge,
     headline: String,
     first_findings: Vec<FindingCard>,
+    /// Failures and warnings beyond the first.
+    findings_left: usize,
     scenarios: Vec<ScenarioSection>,
     warnings: Vec<String>,
 }
@@ -101,6 +103,7 @@ impl Page {
             is_complete: report.complete,
             verdict: badge(&report.verdict()),
             headline: headline(report),
+            findings_left: ranked_findings(report).len().saturating_sub(FINDINGS_FIRST),
             first_findings: first_findings(report),
             scenarios,
             warnings: report.warnings.iter().map(crate::model::MeasurementWarning::message).collect(),
@@ -129,12 +132,14 @@ fn headline(report: &RunReport) -> String {
             }
             _ => "nothing was asked".into(),
         },
+        [one] if report.scenarios.len() == 1 => format!("{one} fails"),
+        [one] => format!("1 of {} scenarios fails: {one}", report.scenarios.len()),
         _ => format!("{} of {} scenarios fail: {}", failed.len(), report.scenarios.len(), failed.join(", ")),
     }
 }
 
-/// Failures first, one of each scenario before the second of any.
-fn first_findings(report: &RunReport) -> Vec<FindingCard> {
+/// Failures first, one of each scenario before the second of any; no notes.
+fn ranked_findings(report: &RunReport) -> Vec<(&ScenarioReport, &Finding)> {
     let mut ranked: Vec<_> = report
         .scenarios
         .iter()
@@ -142,7 +147,11 @@ fn first_findings(report: &RunReport) -> Vec<FindingCard> {
         .filter(|(severity, ..)| *severity > Severity::Note)
         .collect();
     ranked.sort_by_key(|(severity, index, ..)| (std::cmp::Reverse(*severity), *index));
-    ranked.into_iter().take(FINDINGS_FIRST).map(|(_, _, s, f)| card(s, f)).collect()
+    ranked.into_iter().map(|(_, _, s, f)| (s, f)).collect()
+}
+
+fn first_findings(report: &RunReport) -> Vec<FindingCard> {
+    ranked_findings(report).into_iter().take(FINDINGS_FIRST).map(|(s, f)| card(s, f)).collect()
 }
 
 fn section(report: &ScenarioReport) -> ScenarioSection {

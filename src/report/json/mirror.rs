@@ -24,7 +24,7 @@ macro_rules! same {
 same!(String, bool, u8, u16, u32, u64, i16, i32, i64, usize);
 
 /// A number of the model; JSON has no infinities, so those become `null`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub(in crate::report::json) struct Real(Option<f64>);
 

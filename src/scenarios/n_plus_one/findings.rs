@@ -114,7 +114,7 @@ fn proof_lines(proof: &BatchProof) -> Vec<String> {
 
 fn next_step(group: &LoopGroup, proof: Option<&BatchProof>) -> String {
     if proof.is_some_and(|proof| proof.same_rows) {
-        return "Ask once for all rows with the batched statement above, which was tried, or join it into the parent query".into();
+        return "Ask once for all rows with the batched form of it, which was tried, or join it into the parent query".into();
     }
     let column = group.pairs.first().map_or("the key", |pair| pair.to.as_str());
     format!(

@@ -31,7 +31,42 @@ pub(crate) fn summarise(latencies: &Latencies) -> Option<LatencySummary> {
         max_us: at(1.0)?,
         p95_interval: clustered_quantile(&latencies.connections, 0.95, 0.95)
             .map(|estimate| model_interval(estimate.interval)),
+        percentiles: percentiles(&sorted),
+        buckets: buckets(&sorted),
     })
+}
+
+/// The percentile curve: dense at the end that budgets ask about, and only as
+/// far as the samples reach.
+fn percentiles(sorted: &[f64]) -> Vec<(f64, f64)> {
+    const SHARES: [f64; 14] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999];
+    let reach = 1.0 - 1.0 / sorted.len().max(1) as f64;
+    let ends = [0.0, 1.0];
+    let mut shares: Vec<f64> = SHARES.into_iter().filter(|share| *share <= reach).chain(ends).collect();
+    shares.sort_unstable_by(f64::total_cmp);
+    shares.into_iter().filter_map(|share| Some((share, quantile(sorted, share)?))).collect()
+}
+
+/// Counts in buckets of equal width on a logarithmic scale.
+fn buckets(sorted: &[f64]) -> Vec<(f64, u64)> {
+    const BUCKETS: usize = 24;
+    let (Some(&least), Some(&most)) = (sorted.first(), sorted.last()) else { return Vec::new() };
+    let least = least.max(1e-3);
+    if most <= least {
+        return vec![(most, sorted.len() as u64)];
+    }
+    let bound = |index: usize| least * (most / least).powf((index + 1) as f64 / BUCKETS as f64);
+    let up_to = |index: usize| {
+        if index + 1 == BUCKETS { sorted.len() } else { sorted.partition_point(|v| *v <= bound(index)) }
+    };
+    let mut before = 0;
+    (0..BUCKETS)
+        .map(|index| {
+            let count = up_to(index).saturating_sub(before);
+            before += count;
+            (bound(index), count as u64)
+        })
+        .collect()
 }
 
 /// The interval in the shared vocabulary.
@@ -92,6 +127,18 @@ mod tests {
         assert_eq!((summary.samples, summary.connections, summary.max_us), (100, 2, 100.0));
         assert!((summary.avg_us - 50.5).abs() < 1e-9 && (summary.p95_us - 95.05).abs() < 1e-9);
         assert_eq!(summarise(&Latencies::default()), None);
+    }
+
+    #[test]
+    fn the_distribution_holds_every_sample_once() {
+        let latencies = Latencies { connections: vec![(1..=1000).map(f64::from).collect()] };
+        let summary = summarise(&latencies).unwrap();
+        assert_eq!(summary.buckets.iter().map(|(_, count)| count).sum::<u64>(), 1000);
+        assert!(summary.buckets.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(summary.percentiles.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+        assert_eq!(summary.percentiles.last(), Some(&(1.0, 1000.0)));
+        let flat = summarise(&Latencies { connections: vec![vec![7.0; 5]] }).unwrap();
+        assert_eq!(flat.buckets, [(7.0, 5)]);
     }
 
     #[test]

@@ -1,25 +1,25 @@
 //! Every time budget as a line with the measured value and its interval, on
-//! one scale a volume; then how queries grow with the volume.
+//! one scale a volume; then each query's latency, and the plans of broken ones.
 
+use super::scale::LogScale;
 use super::svg::{Anchor, Drawing, cut, escape};
-use crate::model::evidence::slow_queries::{
-    BudgetEvidence, QueryGrowth, SlowQueriesEvidence, VolumeEvidence,
-};
+use super::{growth, latency};
+use crate::model::evidence::slow_queries::{BudgetEvidence, SlowQueriesEvidence, VolumeEvidence};
 use crate::model::{Unit, Verdict};
 use crate::report::units;
-use std::fmt::Write;
 
 /// More budgets than this are in the table only.
 const BUDGETS_DRAWN: usize = 60;
 const ROW_HEIGHT: f64 = 26.0;
 const LABEL_WIDTH: f64 = 250.0;
 const SCALE_WIDTH: f64 = 460.0;
-const VALUE_WIDTH: f64 = 190.0;
+const VALUE_WIDTH: f64 = 250.0;
 
 pub(super) fn figures(evidence: &SlowQueriesEvidence) -> Vec<String> {
     let mut figures: Vec<_> = evidence.volumes.iter().filter_map(time_budgets).collect();
     figures.extend(evidence.volumes.iter().flat_map(broken_plans));
-    figures.extend(growth_table(&evidence.growth));
+    figures.extend(growth::figures(evidence));
+    figures.extend(evidence.volumes.iter().filter_map(latency::figures));
     figures
 }
 
@@ -34,39 +34,17 @@ fn timed(volume: &VolumeEvidence) -> Vec<(&str, &BudgetEvidence, f64, f64)> {
         .collect()
 }
 
-/// A logarithmic scale: latencies of one project span decades.
-struct Scale {
-    low: f64,
-    high: f64,
-}
-
-impl Scale {
-    fn x(&self, value: f64) -> f64 {
-        let position = (value.max(self.low).ln() - self.low.ln()) / (self.high.ln() - self.low.ln());
-        LABEL_WIDTH + position.clamp(0.0, 1.0) * SCALE_WIDTH
-    }
-
-    fn ticks(&self) -> impl Iterator<Item = f64> {
-        let first = self.low.log10().ceil() as i32;
-        let last = self.high.log10().floor() as i32;
-        (first..=last).map(|power| 10f64.powi(power))
-    }
-}
-
 fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
     let budgets = timed(volume);
     let all = budgets.iter().flat_map(|(_, b, value, limit)| {
         let interval = b.interval.map_or([*value; 2], |i| [i.low, i.high]);
         [*value, *limit].into_iter().chain(interval)
     });
-    let finite: Vec<f64> = all.filter(|v| v.is_finite() && *v > 0.0).collect();
-    let low = finite.iter().copied().reduce(f64::min)? / 1.5;
-    let high = finite.iter().copied().reduce(f64::max)? * 1.5;
-    let scale = Scale { low, high };
+    let scale = LogScale::around(all, LABEL_WIDTH, LABEL_WIDTH + SCALE_WIDTH)?;
     let height = 40.0 + ROW_HEIGHT * budgets.len() as f64;
     let mut drawing = Drawing::new(LABEL_WIDTH + SCALE_WIDTH + VALUE_WIDTH, height);
     for tick in scale.ticks() {
-        let x = scale.x(tick);
+        let x = scale.at(tick);
         drawing.line((x, 20.0), (x, height), "line", true);
         drawing.text((x, 14.0), Anchor::Middle, "quiet", false, &units::duration_us(tick));
     }
@@ -90,7 +68,7 @@ fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
 
 fn draw_budget(
     drawing: &mut Drawing,
-    scale: &Scale,
+    scale: &LogScale,
     y: f64,
     query: &str,
     budget: &BudgetEvidence,
@@ -105,11 +83,11 @@ fn draw_budget(
     };
     drawing.text((LABEL_WIDTH - 10.0, y + 4.0), Anchor::End, "ink", false, &cut(query, 32));
     let (low, high) = budget.interval.map_or((value, value), |i| (i.low, i.high));
-    let left = scale.x(if low.is_finite() { low } else { scale.low });
-    let right = scale.x(if high.is_finite() { high } else { scale.high });
+    let left = scale.at(if low.is_finite() { low } else { scale.low });
+    let right = scale.at(if high.is_finite() { high } else { scale.high });
     drawing.bar((left, y - 3.0), ((right - left).max(2.0), 6.0), colour, true);
-    drawing.bar((scale.x(value) - 4.0, y - 6.0), (8.0, 12.0), colour, true);
-    drawing.line((scale.x(limit), y - 10.0), (scale.x(limit), y + 10.0), "ink", false);
+    drawing.bar((scale.at(value) - 4.0, y - 6.0), (8.0, 12.0), colour, true);
+    drawing.line((scale.at(limit), y - 10.0), (scale.at(limit), y + 10.0), "ink", false);
     let sign = match budget.verdict {
         Verdict::Pass => "✓",
         Verdict::Fail => "✗",
@@ -117,7 +95,7 @@ fn draw_budget(
         Verdict::Skipped { .. } => "–",
     };
     let text = format!("{sign} {} of {}", units::duration_us(value), budget.text);
-    drawing.text((LABEL_WIDTH + SCALE_WIDTH + 8.0, y + 4.0), Anchor::Start, colour, true, &cut(&text, 30));
+    drawing.text((LABEL_WIDTH + SCALE_WIDTH + 8.0, y + 4.0), Anchor::Start, colour, true, &cut(&text, 34));
 }
 
 /// The plan of every query with a broken budget.
@@ -136,28 +114,4 @@ fn broken_plans(volume: &VolumeEvidence) -> Vec<String> {
             ))
         })
         .collect()
-}
-
-fn growth_table(growth: &[QueryGrowth]) -> Option<String> {
-    if growth.is_empty() {
-        return None;
-    }
-    let mut rows = String::new();
-    for entry in growth {
-        // Writing to a string cannot fail.
-        let _ = write!(
-            rows,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"number\">{:.2}</td><td class=\"number\">{:.2} to {:.2}</td></tr>",
-            escape(&entry.query),
-            entry.metric,
-            entry.exponent,
-            entry.interval.low,
-            entry.interval.high
-        );
-    }
-    Some(format!(
-        "<figure><figcaption>Growth with the volume: 0 stays, 1 grows like the data</figcaption><table><thead><tr>\
-         <th scope=\"col\">query</th><th scope=\"col\">metric</th><th scope=\"col\" class=\"number\">exponent</th>\
-         <th scope=\"col\" class=\"number\">interval</th></tr></thead><tbody>{rows}</tbody></table></figure>"
-    ))
 }

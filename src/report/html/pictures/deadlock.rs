@@ -1,6 +1,6 @@
 //! The shortest deadlocking order as a sequence diagram, and who waits for whom.
 
-use super::svg::{Anchor, Drawing, cut, escape};
+use super::svg::{Anchor, Drawing, cut, escape, wrapped};
 use crate::model::evidence::deadlock::{DeadlockCase, DeadlockEvidence, DeadlockTrial, SpecEvidence};
 use crate::report::units::duration_us;
 use std::f64::consts::TAU;
@@ -9,8 +9,9 @@ use std::fmt::Write;
 /// More specs than this get no picture; their findings stay.
 const SPECS_DRAWN: usize = 20;
 const LANE_WIDTH: f64 = 320.0;
-const ROW_HEIGHT: f64 = 46.0;
+const LINE: f64 = 16.0;
 const STATEMENT_CHARACTERS: usize = 42;
+const STATEMENT_LINES: usize = 4;
 
 pub(super) fn figures(evidence: &DeadlockEvidence) -> Vec<String> {
     let drawn = evidence.specs.iter().filter_map(|spec| Some((spec, spec.deadlock.as_ref()?)));
@@ -32,69 +33,69 @@ fn step_of<'a>(spec: &'a SpecEvidence, step: &str) -> Option<(usize, &'a str)> {
         .find_map(|(lane, s)| s.steps.iter().find(|t| t.name == step).map(|t| (lane, t.sql.as_str())))
 }
 
+/// How a step ended: in colour, and in words.
+fn fate(case: &DeadlockCase, step: &str) -> (&'static str, &'static str) {
+    let waits = case.wait_graph.iter().any(|e| e.waiter_step == step);
+    match (case.victim_step == step, waits) {
+        (true, _) => ("fail", "waits, fails: 40P01"),
+        (_, true) => ("doubt", "waits"),
+        _ => ("pass", "done"),
+    }
+}
+
 fn sequence(spec: &SpecEvidence, case: &DeadlockCase) -> String {
     let lanes = spec.sessions.len().max(1) as f64;
-    let rows = case.steps.len() as f64;
-    let mut drawing = Drawing::new(lanes * LANE_WIDTH, (rows + 2.0) * ROW_HEIGHT);
+    let steps: Vec<(&String, usize, Vec<String>)> = case
+        .steps
+        .iter()
+        .filter_map(|step| {
+            let (lane, sql) = step_of(spec, step)?;
+            Some((step, lane, wrapped(sql, STATEMENT_CHARACTERS, STATEMENT_LINES)))
+        })
+        .collect();
+    let box_height = |sql: &[String]| LINE * (sql.len() as f64 + 1.0) + 12.0;
+    let all: f64 = steps.iter().map(|(_, _, sql)| box_height(sql) + 8.0).sum();
+    let mut drawing = Drawing::new(lanes * LANE_WIDTH, 34.0 + all + 34.0);
     for (lane, session) in spec.sessions.iter().enumerate() {
         let x = (lane as f64 + 0.5) * LANE_WIDTH;
         drawing.text((x, 18.0), Anchor::Middle, "ink", true, &session.name);
-        drawing.line((x, 28.0), (x, (rows + 1.6) * ROW_HEIGHT), "line", true);
+        drawing.line((x, 28.0), (x, 34.0 + all), "line", true);
     }
     let mut words = Vec::new();
-    for (row, step) in case.steps.iter().enumerate() {
-        let Some((lane, sql)) = step_of(spec, step) else { continue };
-        let (waits, fails) =
-            (case.wait_graph.iter().any(|e| e.waiter_step == *step), case.victim_step == *step);
-        let colour = if fails {
-            "fail"
-        } else if waits {
-            "doubt"
-        } else {
-            "pass"
-        };
-        let state = if fails {
-            "waits, then fails with 40P01"
-        } else if waits {
-            "waits"
-        } else {
-            "done"
-        };
-        let corner = (lane as f64 * LANE_WIDTH + 8.0, 34.0 + row as f64 * ROW_HEIGHT);
-        drawing.bar(corner, (LANE_WIDTH - 16.0, ROW_HEIGHT - 8.0), colour, false);
-        drawing.text(
-            (corner.0 + 8.0, corner.1 + 16.0),
-            Anchor::Start,
-            "ink",
-            false,
-            &cut(sql, STATEMENT_CHARACTERS),
-        );
-        drawing.text(
-            (corner.0 + 8.0, corner.1 + 32.0),
-            Anchor::Start,
-            colour,
-            true,
-            &format!("{} {step}: {state}", row + 1),
-        );
-        words.push(format!("{}. {step} ({}): {state}", row + 1, spec.sessions[lane].name));
+    let mut top = 34.0;
+    for (number, (step, lane, sql)) in steps.iter().enumerate() {
+        let (colour, state) = fate(case, step);
+        let left = *lane as f64 * LANE_WIDTH + 8.0;
+        drawing.bar((left, top), (LANE_WIDTH - 16.0, box_height(sql)), colour, false);
+        for (line, text) in sql.iter().enumerate() {
+            drawing.text((left + 8.0, top + LINE * (line as f64 + 1.0)), Anchor::Start, "ink", false, text);
+        }
+        let below = top + LINE * (sql.len() as f64 + 1.0) + 2.0;
+        let label = format!("{} {step}: {state}", number + 1);
+        drawing.text((left + 8.0, below), Anchor::Start, colour, true, &label);
+        words.push(format!("{}. {step} ({}): {state}", number + 1, spec.sessions[*lane].name));
+        top += box_height(sql) + 8.0;
     }
     let end = format!("the server ends {}: 40P01 deadlock detected", case.victim_session);
-    let y = (rows + 1.2) * ROW_HEIGHT;
-    drawing.text((lanes * LANE_WIDTH / 2.0, y), Anchor::Middle, "fail", true, &end);
+    drawing.text((lanes * LANE_WIDTH / 2.0, top + 18.0), Anchor::Middle, "fail", true, &end);
     words.push(end);
     drawing.figure(&format!("{}: the order that deadlocks, top to bottom", spec.name), &words.join(". "))
 }
 
 fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
     const RADIUS: f64 = 110.0;
+    const MARGIN: f64 = 44.0;
     const NODE: f64 = 46.0;
     let mut sessions: Vec<&str> = case.wait_graph.iter().map(|e| e.waiter_session.as_str()).collect();
     sessions.extend(case.wait_graph.iter().map(|e| e.holder_session.as_str()));
     sessions.sort_unstable();
     sessions.dedup();
     let legend_height = 22.0 * case.wait_graph.len() as f64;
-    let centre = (RADIUS + 160.0, RADIUS + 40.0);
-    let mut drawing = Drawing::new(centre.0 * 2.0 + 120.0, RADIUS * 2.0 + 90.0 + legend_height);
+    // Two sessions stand beside each other, three and more in a circle.
+    let tall = if sessions.len() > 2 { RADIUS } else { 0.0 };
+    let legend_top = tall * 2.0 + MARGIN * 2.0 + 10.0;
+    let centre = (RADIUS + 60.0, tall + MARGIN);
+    let mut drawing = Drawing::new(640.0, legend_top + legend_height);
     let place = |index: usize| {
         let angle = TAU * index as f64 / sessions.len().max(1) as f64 + TAU / 2.0;
         (centre.0 + RADIUS * angle.cos(), centre.1 + RADIUS * angle.sin())
@@ -132,7 +133,7 @@ fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
         drawing.text((x, y + 14.0), Anchor::Middle, if is_victim { "fail" } else { "pass" }, false, fate);
     }
     for (number, line) in words.iter().enumerate() {
-        drawing.text((8.0, RADIUS * 2.0 + 90.0 + 22.0 * number as f64), Anchor::Start, "ink", false, line);
+        drawing.text((8.0, legend_top + 22.0 * number as f64), Anchor::Start, "ink", false, line);
     }
     drawing.figure(&format!("{}: who waits for whom", spec.name), &words.join(". "))
 }

@@ -3,8 +3,11 @@
 
 mod budgets;
 mod deadlock;
+mod growth;
+mod latency;
 mod n_plus_one;
 mod regression;
+mod scale;
 mod svg;
 
 use crate::model::evidence::Evidence;

@@ -1,40 +1,131 @@
-//! Each loop as parent and child with the data that flows between them.
+//! Each loop as parent and children with the data that flows between them. The
+//! same loop in several scopes is one picture.
 
-use super::svg::escape;
+use super::svg::{Anchor, Drawing, escape, wrapped};
 use crate::model::evidence::n_plus_one::{BatchProof, LoopGroup, NPlusOneEvidence};
 use crate::report::units;
 use std::fmt::Write;
 
 /// More loops than this are in the JSON report only.
 const LOOPS_DRAWN: usize = 30;
+/// More children than this are a number.
+const CHILDREN_DRAWN: u64 = 4;
+const WIDTH: f64 = 700.0;
+const BOX_WIDTH: f64 = 540.0;
+const CHARACTERS: usize = 74;
+const LINE: f64 = 18.0;
 
 pub(super) fn figures(evidence: &NPlusOneEvidence) -> Vec<String> {
-    evidence.loops.iter().take(LOOPS_DRAWN).map(|group| figure(evidence, group)).collect()
+    let mut drawn: Vec<Vec<&LoopGroup>> = Vec::new();
+    for group in &evidence.loops {
+        match drawn.iter_mut().find(|same| same[0].fingerprint == group.fingerprint) {
+            Some(same) => same.push(group),
+            None => drawn.push(vec![group]),
+        }
+    }
+    drawn.iter().take(LOOPS_DRAWN).map(|same| figure(evidence, same)).collect()
 }
 
-fn figure(evidence: &NPlusOneEvidence, group: &LoopGroup) -> String {
-    let flow = group.pairs.first().map_or("values".into(), |pair| format!("{} → {}", pair.from, pair.to));
-    let mut out = format!(
-        "<figure><figcaption>{} queries where one would do, in {}</figcaption><ul class=\"tree\"><li><code>{}</code>\
-         <br><span class=\"quiet\">{} rows from {} executions</span><ul><li><span class=\"badge fail\">{} ×</span> \
-         <code>{}</code><br><span class=\"quiet\">fed by {}; {:.0} % of the values explained ({}); {}, {:.0} % of the scope's time</span></li></ul></li></ul>",
-        group.executions,
-        escape(&group.scope),
-        escape(&group.parent.text),
-        group.parent_rows,
-        group.parent_executions,
-        group.executions,
-        escape(&group.child.text),
-        escape(&flow),
-        group.explained * 100.0,
-        group.certainty.word(),
-        units::duration_us(group.total_us as f64),
-        group.share_of_scope * 100.0,
-    );
-    if let Some(proof) = evidence.batched.iter().find(|b| b.fingerprint == group.fingerprint) {
+fn figure(evidence: &NPlusOneEvidence, same: &[&LoopGroup]) -> String {
+    let mut out = tree(same[0]);
+    out.push_str(&scopes(same));
+    let fingerprint = &same[0].fingerprint;
+    if let Some(proof) = evidence.batched.iter().find(|b| b.fingerprint == *fingerprint) {
         out.push_str(&batched(proof));
     }
-    out + "</figure>"
+    if let Some(refusal) = evidence.not_batched.iter().find(|b| b.fingerprint == *fingerprint) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "<p class=\"quiet\">Not batched, because {}</p>", escape(&refusal.reason));
+    }
+    out
+}
+
+/// The parent's box above, the data flow on the way down, the children below.
+fn tree(group: &LoopGroup) -> String {
+    let flow = group.pairs.first().map_or("values".into(), |pair| format!("{} → {}", pair.from, pair.to));
+    let parent = wrapped(&group.parent.text, CHARACTERS, 3);
+    let child = wrapped(&group.child.text, CHARACTERS, 3);
+    let parent_height = 30.0 + LINE * parent.len() as f64;
+    let child_height = 12.0 + LINE * child.len() as f64;
+    let first_child = parent_height + 54.0;
+    let shown = group.executions.min(CHILDREN_DRAWN);
+    let step = 14.0;
+    let height = first_child + child_height + step * shown as f64 + 24.0;
+    let mut drawing = Drawing::new(WIDTH, height);
+    drawing.bar((4.0, 4.0), (BOX_WIDTH, parent_height), "ink", false);
+    write_lines(&mut drawing, (16.0, 22.0), &parent);
+    let rows = format!("asked {}, returns {}", times(group.parent_executions), rows(group.parent_rows));
+    drawing.text((16.0, 22.0 + LINE * parent.len() as f64), Anchor::Start, "quiet", true, &rows);
+    let down = 60.0;
+    drawing.arrow((down, parent_height + 4.0), (down, first_child), "fail", false);
+    drawing.text(
+        (down + 14.0, parent_height + 34.0),
+        Anchor::Start,
+        "fail",
+        true,
+        &format!("{flow}, one by one"),
+    );
+    for index in (0..shown).rev() {
+        let shift = step * index as f64;
+        drawing.bar((4.0 + shift, first_child + shift), (BOX_WIDTH, child_height), "fail", false);
+    }
+    write_lines(&mut drawing, (16.0, first_child + 20.0), &child);
+    let label = format!("{} ×", units::grouped(group.executions as f64));
+    drawing.text(
+        (BOX_WIDTH + 60.0, first_child + child_height / 2.0 + 6.0),
+        Anchor::Start,
+        "fail",
+        true,
+        &label,
+    );
+    let words = format!(
+        "Parent: {} ({rows}). Its {flow} feed the child, one by one: {}, {label}",
+        group.parent.text, group.child.text
+    );
+    let title = format!("{} queries where one would do", units::grouped(group.executions as f64));
+    drawing.figure(&title, &words)
+}
+
+fn write_lines(drawing: &mut Drawing, at: (f64, f64), lines: &[String]) {
+    for (number, line) in lines.iter().enumerate() {
+        drawing.text((at.0, at.1 + LINE * number as f64), Anchor::Start, "ink", false, line);
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".into() } else { format!("{} times", units::grouped(count as f64)) }
+}
+
+fn rows(count: u64) -> String {
+    units::format(count as f64, crate::model::Unit::Rows)
+}
+
+/// Where it happened, and what it cost there.
+fn scopes(same: &[&LoopGroup]) -> String {
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Where loop {} ran\"><table><thead><tr><th scope=\"col\">where</th>\
+         <th scope=\"col\" class=\"number\">queries</th><th scope=\"col\" class=\"number\">different values</th>\
+         <th scope=\"col\" class=\"number\">explained by the parent</th><th scope=\"col\" class=\"number\">time</th>\
+         <th scope=\"col\" class=\"number\">of the scope's time</th><th scope=\"col\">certainty</th></tr></thead><tbody>",
+        same[0].fingerprint
+    );
+    for group in same {
+        let place = group.call_site.as_deref().map(|site| format!(" ({site})")).unwrap_or_default();
+        let _ = write!(
+            out,
+            "<tr><th scope=\"row\">{}{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{:.0} %</td>\
+             <td class=\"number\">{}</td><td class=\"number\">{:.0} %</td><td>{}</td></tr>",
+            escape(&group.scope),
+            escape(&place),
+            units::grouped(group.executions as f64),
+            units::grouped(group.distinct_values as f64),
+            group.explained * 100.0,
+            units::duration_us(group.total_us as f64),
+            group.share_of_scope * 100.0,
+            group.certainty.word()
+        );
+    }
+    out + "</tbody></table></div>"
 }
 
 fn batched(proof: &BatchProof) -> String {
@@ -45,7 +136,6 @@ fn batched(proof: &BatchProof) -> String {
          <th scope=\"col\" class=\"number\">time</th><th scope=\"col\" class=\"number\">blocks</th></tr></thead><tbody>",
     );
     for (name, cost) in [("one per row", &proof.looped), ("one for all", &proof.batched)] {
-        // Writing to a string cannot fail.
         let _ = write!(
             out,
             "<tr><th scope=\"row\">{name}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",

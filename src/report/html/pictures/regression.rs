@@ -1,7 +1,9 @@
 //! Every changed query with its plans side by side, and what changed in them.
 
 use super::svg::escape;
-use crate::model::evidence::regression::{Change, ParameterComparison, QueryComparison, RegressionEvidence};
+use crate::model::evidence::regression::{
+    Change, CounterComparison, ParameterComparison, QueryComparison, RegressionEvidence,
+};
 use crate::report::units;
 use std::fmt::Write;
 
@@ -25,7 +27,7 @@ fn method(evidence: &RegressionEvidence) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            " Identical clones read as a ratio of {:.3} ({:.3} to {:.3}) in this run.",
+            ". Identical clones read as a ratio of {:.3} ({:.3} to {:.3}) in this run.",
             floor.ratio, floor.interval.low, floor.interval.high
         );
     }
@@ -39,8 +41,9 @@ fn query_figure(evidence: &RegressionEvidence, query: &QueryComparison) -> Strin
         .iter()
         .max_by(|a, b| weight(a).total_cmp(&weight(b)))
         .or(query.parameter_sets.first());
+    let open = if query.change == Change::Regressed { " open" } else { "" };
     let mut out = format!(
-        "<figure><figcaption><code>{}</code>: <strong class=\"{}\">{}</strong>, {}</figcaption>",
+        "<details{open}><summary><code>{}</code>: <strong class=\"{}\">{}</strong>, {}</summary>",
         escape(&query.query),
         class(query.change),
         query.change.word(),
@@ -56,12 +59,12 @@ fn query_figure(evidence: &RegressionEvidence, query: &QueryComparison) -> Strin
         );
     }
     if let Some(set) = shown {
-        write_set(evidence, set, &mut out);
+        write_set(evidence, &query.query, set, &mut out);
     }
-    out + "</figure>"
+    out + "</details>"
 }
 
-fn write_set(evidence: &RegressionEvidence, set: &ParameterComparison, out: &mut String) {
+fn write_set(evidence: &RegressionEvidence, query: &str, set: &ParameterComparison, out: &mut String) {
     let _ = write!(out, "<p class=\"quiet\">with {}</p>", escape(&set.label));
     if !set.plan_changes.is_empty() {
         out.push_str("<ul>");
@@ -70,9 +73,39 @@ fn write_set(evidence: &RegressionEvidence, set: &ParameterComparison, out: &mut
         }
         out.push_str("</ul>");
     }
-    out.push_str("<table><thead><tr><th scope=\"col\">counter</th><th scope=\"col\" class=\"number\">before</th>\
-                  <th scope=\"col\" class=\"number\">after</th><th scope=\"col\">change</th></tr></thead><tbody>");
-    for counter in &set.counters {
+    let is_same = |c: &&CounterComparison| c.change == Change::Unchanged && (c.before - c.after).abs() < 1e-9;
+    let (same, moved): (Vec<&CounterComparison>, Vec<&CounterComparison>) =
+        set.counters.iter().partition(is_same);
+    write_counters(query, &moved, out);
+    if !same.is_empty() {
+        let names: Vec<String> = same
+            .iter()
+            .map(|c| format!("{} {}", c.metric.replace('_', " "), units::format(c.after, c.unit)))
+            .collect();
+        let _ = write!(out, "<p class=\"quiet\">The same on both sides: {}</p>", escape(&names.join(", ")));
+    }
+    let _ = write!(
+        out,
+        "<div class=\"sides\"><div><p><strong>Before ({})</strong></p><pre tabindex=\"0\">{}</pre></div>\
+         <div><p><strong>After ({})</strong></p><pre tabindex=\"0\">{}</pre></div></div>",
+        escape(&evidence.from),
+        marked(&set.plan_before, &set.plan_after),
+        escape(&evidence.to),
+        marked(&set.plan_after, &set.plan_before)
+    );
+}
+
+fn write_counters(query: &str, moved: &[&CounterComparison], out: &mut String) {
+    if moved.is_empty() {
+        return;
+    }
+    let _ = write!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Counters of {} before and after\"><table><thead><tr><th scope=\"col\">counter</th><th scope=\"col\" class=\"number\">before</th>\
+                  <th scope=\"col\" class=\"number\">after</th><th scope=\"col\">change</th></tr></thead><tbody>",
+        escape(query)
+    );
+    for counter in moved {
         let _ = write!(
             out,
             "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"{}\">{}</td></tr>",
@@ -83,15 +116,7 @@ fn write_set(evidence: &RegressionEvidence, set: &ParameterComparison, out: &mut
             counter.change.word()
         );
     }
-    let _ = write!(
-        out,
-        "</tbody></table><div class=\"sides\"><div><h4>Before ({})</h4><pre tabindex=\"0\">{}</pre></div>\
-         <div><h4>After ({})</h4><pre tabindex=\"0\">{}</pre></div></div>",
-        escape(&evidence.from),
-        marked(&set.plan_before, &set.plan_after),
-        escape(&evidence.to),
-        marked(&set.plan_after, &set.plan_before)
-    );
+    out.push_str("</tbody></table></div>");
 }
 
 /// How much work a parameter set lost or gained: the largest ratio of a counter, either way.

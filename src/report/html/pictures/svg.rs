@@ -30,6 +30,27 @@ pub(super) fn cut(text: &str, characters: usize) -> String {
     one_line.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// Text broken at spaces into lines of so many characters, the last one cut.
+pub(super) fn wrapped(text: &str, characters: usize, lines: usize) -> Vec<String> {
+    let mut broken: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match broken.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= characters => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => broken.push(cut(word, characters)),
+        }
+    }
+    if broken.len() > lines {
+        broken.truncate(lines);
+        if let Some(last) = broken.last_mut() {
+            *last = format!("{} …", cut(last, characters.saturating_sub(2)).trim_end_matches('…'));
+        }
+    }
+    broken
+}
+
 /// A drawing under construction. All lengths are in pixels of the view box.
 pub(super) struct Drawing {
     width: f64,
@@ -93,6 +114,37 @@ impl Drawing {
         );
     }
 
+    /// A line through several points.
+    pub(super) fn polyline(&mut self, points: &[(f64, f64)], colour: &str, dashed: bool) {
+        let dash = if dashed { " stroke-dasharray=\"5 4\"" } else { "" };
+        let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = writeln!(
+            self.body,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"var(--{colour})\" stroke-width=\"2\" stroke-linejoin=\"round\"{dash}/>",
+            points.join(" ")
+        );
+    }
+
+    pub(super) fn dot(&mut self, at: (f64, f64), radius: f64, colour: &str) {
+        let _ = writeln!(
+            self.body,
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius:.1}\" fill=\"var(--{colour})\"/>",
+            at.0, at.1
+        );
+    }
+
+    /// A filled area without an outline, see-through: a band or a bar of a histogram.
+    pub(super) fn shade(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
+        let _ = writeln!(
+            self.body,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"var(--{colour})\" fill-opacity=\"0.35\"/>",
+            corner.0,
+            corner.1,
+            size.0.max(0.0),
+            size.1.max(0.0)
+        );
+    }
+
     pub(super) fn text(&mut self, at: (f64, f64), anchor: Anchor, colour: &str, bold: bool, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
@@ -113,15 +165,32 @@ impl Drawing {
     /// in its place.
     pub(super) fn figure(self, title: &str, words: &str) -> String {
         format!(
-            "<figure><figcaption>{}</figcaption><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\
-             <svg viewBox=\"0 0 {:.0} {:.0}\" width=\"{:.0}\" height=\"{:.0}\" role=\"img\" aria-label=\"{}\" \
-             font-family=\"system-ui, sans-serif\" font-size=\"13\">\n{}</svg></div></figure>",
+            "<figure><figcaption>{}</figcaption><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">{}</div></figure>",
             escape(title),
             escape(title),
+            self.markup(title, words)
+        )
+    }
+
+    /// A figure that fits any screen: for many beside each other.
+    pub(super) fn small_figure(self, title: &str, words: &str) -> String {
+        format!(
+            "<figure class=\"small\"><figcaption>{}</figcaption>{}</figure>",
+            escape(title),
+            self.markup(title, words)
+        )
+    }
+
+    fn markup(&self, title: &str, words: &str) -> String {
+        format!(
+            "<svg viewBox=\"0 0 {:.0} {:.0}\" width=\"{:.0}\" height=\"{:.0}\" role=\"img\" aria-label=\"{}\" \
+             font-family=\"system-ui, sans-serif\" font-size=\"13\"><title>{}</title><desc>{}</desc>\n{}</svg>",
             self.width,
             self.height,
             self.width,
             self.height,
+            escape(&format!("{title}. {words}")),
+            escape(title),
             escape(words),
             self.body
         )
@@ -137,5 +206,12 @@ mod tests {
         assert_eq!(escape("<a href=\"x\">'&\u{1}"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}");
         assert_eq!(cut("SELECT  é\n FROM t", 9), "SELECT é…");
         assert_eq!(cut("short", 9), "short");
+    }
+
+    #[test]
+    fn text_wraps_at_words_and_says_where_it_was_cut() {
+        assert_eq!(wrapped("UPDATE orders SET a = 1", 13, 3), ["UPDATE orders", "SET a = 1"]);
+        assert_eq!(wrapped("one two three four", 7, 2), ["one two", "three …"]);
+        assert_eq!(wrapped("", 7, 2), Vec::<String>::new());
     }
 }

@@ -3,8 +3,9 @@
 use super::super::mirror::{Hex, Mirror, Real};
 use super::super::run::{Bounds, Location, UnitWord, VerdictEntry};
 use crate::model::evidence::slow_queries::{
-    BudgetEvidence, DecisionRule, IndexTrial, LatencySummary, ParameterSetEvidence, QueryEvidence,
-    QueryGrowth, Reason, SlowQueriesEvidence, StatementOrigin, TableSize, TimeShares, VolumeEvidence,
+    BudgetEvidence, DecisionRule, GrowthLimit, IndexTrial, LatencySummary, ParameterSetEvidence,
+    QueryEvidence, QueryGrowth, Reason, SlowQueriesEvidence, StatementOrigin, TableSize, TimeShares,
+    VolumeEvidence,
 };
 
 mirror! {
@@ -95,6 +96,12 @@ mirror! {
         max_us: Real,
         /// Bounds of the 95th percentile at 95 %, with the connection as the unit.
         p95_interval: Option<Bounds>,
+        /// The percentile curve: (share of executions, 0 to 1, time in microseconds), rising.
+        #[serde(default)]
+        percentiles: Vec<(Real, Real)>,
+        /// The distribution: (upper bound in microseconds, executions up to it and above the one before).
+        #[serde(default)]
+        buckets: Vec<(Real, u64)>,
     }
 
     /// One query at one volume.
@@ -220,7 +227,27 @@ mirror! {
         exponent: Real,
         /// Its interval; infinite bounds where the points do not give one.
         interval: Bounds,
+        /// `a` of the fitted law, in the metric's unit.
+        #[serde(default)]
+        scale: Real,
+        /// The exponent in a word: `constant`, `sublinear`, `linear`, `superlinear`, or `undecided`.
+        #[serde(default)]
+        class: String,
         /// Size and value at each volume.
         points: Vec<(Real, Real)>,
+        /// Where the metric would reach its budget, if it has one.
+        limit: Option<GrowthLimitEntry>,
+    }
+
+    /// The volume at which a budget would break, by the fitted law.
+    struct GrowthLimitEntry of GrowthLimit {
+        /// The budget as written.
+        budget: String,
+        /// Its limit, in the metric's unit.
+        limit: Real,
+        /// The volume as a multiple of the declared rows; `null` where the law never reaches it.
+        factor: Real,
+        /// Bounds of that volume; an upper bound of `null` is none.
+        interval: Bounds,
     }
 }
