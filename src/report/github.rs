@@ -3,11 +3,15 @@
 use crate::model::{Finding, RunReport, Severity, Verdict};
 use std::io;
 
-/// Writes one command a finding, and one a scenario in doubt.
+/// Writes one command a finding, one a scenario in doubt, and one for a run that was cut short.
 ///
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    if !report.complete {
+        let title = property("plimsoll: partial");
+        writeln!(out, "::warning title={title}::the run was cut short: this is what it had found")?;
+    }
     for scenario in &report.scenarios {
         for finding in &scenario.findings {
             write_finding(scenario.scenario.name(), finding, out)?;

@@ -16,8 +16,22 @@ pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
     for scenario in &report.scenarios {
         junit.add_test_suite(suite(scenario));
     }
+    if !report.complete {
+        junit.add_test_suite(cut_short());
+    }
     let xml = junit.to_string().map_err(io::Error::other)?;
     out.write_all(without_total_of_skipped(&xml).as_bytes())
+}
+
+/// A run that was cut short has not passed, whatever it had found until then.
+fn cut_short() -> TestSuite {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message("the run was cut short: what follows is missing").set_type("partial");
+    let mut case = TestCase::new("complete", status);
+    case.set_classname("plimsoll.run");
+    let mut suite = TestSuite::new("run");
+    suite.add_test_case(case);
+    suite
 }
 
 /// The schema that Jenkins reads by knows `skipped` of a suite, not of all suites.

@@ -313,7 +313,7 @@ async fn all_kept_runs_go_and_what_cannot_be_read_is_named() {
     let output = export(folder.path(), &["--all", "--to", &url]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let said = stdout(&output);
-    assert!(said.starts_with("2 runs (") && said.contains("1 of them partial"), "{said}");
+    assert!(said.starts_with("2 runs (") && said.contains("1 of them cut short"), "{said}");
     let (_, place) = url.rsplit_once('@').unwrap();
     assert!(said.contains(place.split('/').next().unwrap()), "{said}");
     let warned = stderr(&output);

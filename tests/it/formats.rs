@@ -48,7 +48,7 @@ fn json_fits_its_published_schema() {
 /// attributes it may have, elements it may hold.
 type Rule = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-const JUNIT: [Rule; 6] = [
+const JUNIT: [Rule; 7] = [
     ("testsuites", &[], &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
     (
         "testsuite",
@@ -63,6 +63,7 @@ const JUNIT: [Rule; 6] = [
         &["skipped", "error", "failure", "system-out", "system-err"],
     ),
     ("failure", &[], &["type", "message"], &[]),
+    ("error", &[], &["type", "message"], &[]),
     ("skipped", &[], &["type", "message"], &[]),
     ("system-out", &[], &[], &[]),
 ];
@@ -84,7 +85,7 @@ fn junit_faults(xml: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut reader = Reader::from_str(xml);
     let mut open: Vec<String> = Vec::new();
-    let mut suites: Vec<(BTreeMap<String, String>, [usize; 3])> = Vec::new();
+    let mut suites: Vec<(BTreeMap<String, String>, [usize; 4])> = Vec::new();
     loop {
         let (tag, is_empty) = match reader.read_event().unwrap() {
             Event::Eof => break,
@@ -114,10 +115,11 @@ fn junit_faults(xml: &str) -> Vec<String> {
             faults.push(format!("<{parent}> may not hold <{name}>"));
         }
         match name.as_str() {
-            "testsuite" => suites.push((found, [0; 3])),
+            "testsuite" => suites.push((found, [0; 4])),
             "testcase" => suites.last_mut().unwrap().1[0] += 1,
             "failure" => suites.last_mut().unwrap().1[1] += 1,
             "skipped" => suites.last_mut().unwrap().1[2] += 1,
+            "error" => suites.last_mut().unwrap().1[3] += 1,
             _ => {}
         }
         if !is_empty {
@@ -125,9 +127,10 @@ fn junit_faults(xml: &str) -> Vec<String> {
         }
     }
     for (said, counted) in suites {
-        let said = ["tests", "failures", "skipped"].map(|key| said[key].parse::<usize>().unwrap());
+        let said = ["tests", "failures", "skipped", "errors"].map(|key| said[key].parse::<usize>().unwrap());
         if said != counted {
-            faults.push(format!("a suite says {said:?} cases, failures, skipped and has {counted:?}"));
+            faults
+                .push(format!("a suite says {said:?} cases, failures, skipped, errors and has {counted:?}"));
         }
     }
     faults
@@ -152,6 +155,17 @@ fn junit_keeps_to_what_jenkins_reads() {
         let faults = junit_faults(&broken).join("\n");
         assert!(faults.contains(expected), "{from}: {faults}");
     }
+}
+
+#[test]
+fn a_run_that_was_cut_short_passes_nowhere() {
+    let mut run = RunReport { complete: false, ..reports::sample() };
+    run.scenarios.retain(|entry| entry.verdict == plimsoll::model::Verdict::Pass);
+    assert!(written(&run, Format::Junit).contains("<error message=\"the run was cut short"));
+    assert!(written(&run, Format::Github).starts_with("::warning title=plimsoll%3A partial::"));
+    assert!(written(&run, Format::Markdown).contains("**Partial**"));
+    assert!(written(&run, Format::Sarif).contains("\"executionSuccessful\": false"));
+    assert!(written(&run, Format::Json).contains("\"verdict\": \"inconclusive\""));
 }
 
 #[test]

@@ -117,9 +117,10 @@ fn counted(runs: &[RunReport]) -> String {
     let scenarios = || runs.iter().flat_map(|run| &run.scenarios);
     let measurements: usize = scenarios().map(|entry| entry.measurements.len()).sum();
     let findings: usize = scenarios().map(|entry| entry.findings.len()).sum();
-    let partial = match runs.iter().filter(|run| !run.complete).count() {
-        0 => String::new(),
-        partial => format!(", {partial} of them partial"),
+    let partial = match (runs.iter().filter(|run| !run.complete).count(), runs.len()) {
+        (0, _) => String::new(),
+        (_, 1) => ", cut short".into(),
+        (partial, _) => format!(", {partial} of them cut short"),
     };
     let noun = if runs.len() == 1 { "run" } else { "runs" };
     format!("{} {noun} ({measurements} measurements, {findings} findings){partial}", runs.len())

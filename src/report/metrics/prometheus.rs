@@ -69,3 +69,19 @@ impl Gauges {
         project.chain(labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Gauges, Registry, encode_registry};
+
+    #[test]
+    fn a_label_with_a_quote_a_backslash_and_a_line_break_stays_one_label() {
+        let mut registry = Registry::default();
+        let run = vec![("run_id", "say \"x\" \\ and\nmore".to_owned())];
+        registry.register_collector(Box::new(Gauges { project: "p".into(), run, families: Vec::new() }));
+        let mut text = String::new();
+        encode_registry(&mut text, &registry).unwrap();
+        let sample = r#"plimsoll_run_info{project="p",run_id="say \"x\" \\ and\nmore"} 1.0"#;
+        assert_eq!(text.lines().last(), Some(sample), "{text}");
+    }
+}
