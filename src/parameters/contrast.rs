@@ -25,13 +25,10 @@ pub async fn draw_contrasting(
 ) -> Result<Vec<ParameterSet>, Error> {
     let columns = Columns { session, bounds: Bounds::default() };
     let source = Source { columns, query, seed };
-    let mut declared: Vec<Vec<Drawn>> = Vec::new();
-    for parameter in &query.parameters {
-        let values = source.values(parameter, DECLARED).await;
-        declared.push(values.map_err(|reason| Error::new(query, parameter, reason))?);
-    }
-    let base = |index: usize| -> Vec<Drawn> {
-        declared.iter().filter_map(|values| values.get(index % values.len().max(1)).cloned()).collect()
+    let declared = source.all(DECLARED).await?;
+    let base = |index: usize| -> Vec<Option<Drawn>> {
+        let value = |values: &Vec<Drawn>| values.get(index % values.len().max(1)).cloned();
+        declared.iter().map(|values| values.as_ref().and_then(value)).collect()
     };
     let mut sets: Vec<ParameterSet> = Vec::new();
     let mut add = |drawn: Vec<Drawn>| {
@@ -46,12 +43,14 @@ pub async fn draw_contrasting(
         for contrast in contrasts.map_err(|reason| Error::new(query, parameter, reason))? {
             let mut drawn = base(0);
             if let Some(place) = drawn.get_mut(index) {
-                *place = contrast;
-                add(drawn);
+                *place = Some(contrast);
+                add(source.complete(drawn, 0)?);
             }
         }
     }
-    (0..DECLARED).for_each(|index| add(base(index)));
+    for index in 0..DECLARED {
+        add(source.complete(base(index), index)?);
+    }
     Ok(sets)
 }
 

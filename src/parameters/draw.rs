@@ -2,11 +2,13 @@
 
 use super::column::{self, Bounds, Columns};
 use super::error::{Error, Reason};
+use super::evaluate::{Scope, Value, evaluate};
 use super::generate::{array, generate};
 use super::random::Random;
 use super::{Drawn, ParameterSet, set_of};
 use crate::postgres::{ColumnDescription, Session};
-use crate::project::query::{ColumnReference, Parameter, ParameterSource, Query};
+use crate::project::query::{ColumnReference, Expression, Parameter, ParameterSource, Query};
+use std::collections::BTreeMap;
 
 /// Draws `count` sets, in the order in which they should be used. A frequent value of a sampled
 /// column comes up as often as in its table. One set where all would be equal.
@@ -34,14 +36,12 @@ pub async fn draw_within(
     bounds: Bounds,
 ) -> Result<Vec<ParameterSet>, Error> {
     let source = Source { columns: Columns { session, bounds }, query, seed };
-    let mut drawn = Vec::new();
-    for parameter in &query.parameters {
-        let values = source.values(parameter, count).await;
-        drawn.push(values.map_err(|reason| Error::new(query, parameter, reason))?);
-    }
-    let sets =
-        (0..count).map(|index| set_of(query, drawn.iter().map(|values| pick(values, index)).collect()));
-    let mut sets: Vec<ParameterSet> = sets.collect();
+    let drawn = source.all(count).await?;
+    let set = |index| {
+        let open = drawn.iter().map(|values| values.as_ref().map(|values| pick(values, index))).collect();
+        Ok(set_of(query, source.complete(open, index)?))
+    };
+    let mut sets: Vec<ParameterSet> = (0..count).map(set).collect::<Result<_, Error>>()?;
     if sets.windows(2).all(|pair| pair[0].values == pair[1].values) {
         sets.truncate(1);
     }
@@ -63,6 +63,65 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Values of all parameters, those that only expressions refer to at the end; none for expressions.
+    pub(super) async fn all(self, count: usize) -> Result<Vec<Option<Vec<Drawn>>>, Error> {
+        let mut drawn = Vec::new();
+        for parameter in self.query.parameters.iter().chain(&self.query.intermediate) {
+            drawn.push(match parameter.source {
+                ParameterSource::Expression(..) => None,
+                _ => {
+                    let values = self.values(parameter, count).await;
+                    Some(values.map_err(|reason| Error::new(self.query, parameter, reason))?)
+                }
+            });
+        }
+        Ok(drawn)
+    }
+
+    /// One value of each parameter of the query's statements: the drawn ones, and expressions
+    /// computed from them.
+    pub(super) fn complete(self, mut open: Vec<Option<Drawn>>, index: usize) -> Result<Vec<Drawn>, Error> {
+        let parameters: Vec<&Parameter> =
+            self.query.parameters.iter().chain(&self.query.intermediate).collect();
+        // Each round computes what refers to known values only; reading made sure that there is no circle.
+        for _ in 0..parameters.len() {
+            let values: BTreeMap<&str, Option<String>> = parameters
+                .iter()
+                .zip(&open)
+                .filter_map(|(parameter, drawn)| {
+                    Some((parameter.name.as_str(), drawn.as_ref()?.value.clone()))
+                })
+                .collect();
+            let mut computed = Vec::new();
+            for (at, parameter) in parameters.iter().enumerate().filter(|(at, _)| open[*at].is_none()) {
+                let ParameterSource::Expression(text, expression) = &parameter.source else { continue };
+                if expression.variables().iter().all(|(name, _)| values.contains_key(name)) {
+                    let value = self.compute(&parameter.name, index, expression, text, &values);
+                    let value = value.map_err(|reason| Error::new(self.query, parameter, reason))?;
+                    computed.push((at, Drawn { value, origin: None }));
+                }
+            }
+            computed.into_iter().for_each(|(at, drawn)| open[at] = Some(drawn));
+        }
+        open.truncate(self.query.parameters.len());
+        Ok(open.into_iter().map(|drawn| drawn.unwrap_or(Drawn { value: None, origin: None })).collect())
+    }
+
+    /// An expression's value in the set of this index.
+    fn compute(
+        self,
+        name: &str,
+        index: usize,
+        expression: &Expression,
+        text: &str,
+        values: &BTreeMap<&str, Option<String>>,
+    ) -> Result<Option<String>, Reason> {
+        let mut random = Random::new(self.seed, &format!("{}/{name}/{index}", self.query.name));
+        let default_seed = i64::from_ne_bytes(self.seed.to_ne_bytes());
+        let mut scope = Scope { random: &mut random, values, default_seed };
+        evaluate(expression, text, &mut scope).map(Value::text).map_err(Reason::Expression)
+    }
+
     /// At most `count` values, at least one.
     pub(super) async fn values(self, parameter: &Parameter, count: usize) -> Result<Vec<Drawn>, Reason> {
         match &parameter.source {
@@ -103,6 +162,14 @@ impl Source<'_> {
                 let seed = self.stream(&parameter.name);
                 let rows = columns.sample_rows(&[column], seed, count).await?;
                 rows.into_iter().flatten().map(drawn("sample")).collect()
+            }
+            ParameterSource::Expression(text, expression) => {
+                let none = BTreeMap::new();
+                let value = |index| {
+                    let value = self.compute(&parameter.name, index, expression, text, &none)?;
+                    Ok(Drawn { value, origin: None })
+                };
+                (0..count).map(value).collect::<Result<_, Reason>>()?
             }
             other => {
                 let mut random = Random::new(self.seed, &format!("{}/{}", self.query.name, parameter.name));

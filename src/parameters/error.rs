@@ -71,6 +71,9 @@ pub enum Reason {
         /// The type.
         type_name: String,
     },
+    /// An expression has no value.
+    #[error("{0}")]
+    Expression(String),
     /// The server failed.
     #[error(transparent)]
     Server(#[from] crate::postgres::Error),

@@ -28,7 +28,8 @@ pub(super) fn generate(source: &ParameterSource, random: &mut Random, count: usi
         | ParameterSource::Common(_)
         | ParameterSource::Rare(_)
         | ParameterSource::Absent(_)
-        | ParameterSource::List(..) => return None,
+        | ParameterSource::List(..)
+        | ParameterSource::Expression(..) => return None,
     };
     Some((0..count).map(|_| Drawn { value: next(random), origin: None }).collect())
 }

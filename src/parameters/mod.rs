@@ -9,6 +9,7 @@ mod column;
 mod contrast;
 mod draw;
 mod error;
+mod evaluate;
 mod generate;
 mod random;
 

@@ -1,8 +1,10 @@
 //! `queries/*.sql`: named statements with parameters and budgets.
 
+mod expression;
 mod parse;
 mod source;
 
+pub use expression::{Expression, ExpressionNode, Function};
 pub(in crate::project) use parse::unterminated;
 pub use parse::{ParsedQuery, Surroundings, parse};
 pub use source::SourceError;
@@ -24,6 +26,8 @@ pub struct Query {
     pub statements: Vec<String>,
     /// In order of first use in the statements.
     pub parameters: Vec<Parameter>,
+    /// Declared parameters that only the expressions of others refer to.
+    pub intermediate: Vec<Parameter>,
     /// Limits from `-- budget:`, else the project's default.
     pub budgets: Vec<Budget>,
 }
@@ -75,6 +79,9 @@ pub enum ParameterSource {
     List(Box<ParameterSource>, u32),
     /// A value written down.
     Literal(Literal),
+    /// Computed as pgbench does, from numbers, random functions and other parameters: the text and
+    /// what it says.
+    Expression(String, Expression),
 }
 
 /// A value as text, as PostgreSQL's input functions read it; `None` is NULL.

@@ -2,7 +2,7 @@
 //! findings below, measurements folded away.
 
 use super::units;
-use crate::model::{Finding, RunReport, ScenarioReport, Severity, Variant, Verdict};
+use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Severity, Variant, Verdict};
 use std::io;
 
 /// GitHub cuts a job summary at 1 MiB; this many findings stay well below it.
@@ -58,6 +58,10 @@ fn write_scenario(scenario: &ScenarioReport, out: &mut dyn io::Write) -> io::Res
         return Ok(());
     }
     writeln!(out, "\n<details><summary>{} measurements</summary>\n", scenario.measurements.len())?;
+    if scenario.measurements.iter().all(|m| m.variant == Variant::Only) {
+        write_matrix(&scenario.measurements, out)?;
+        return writeln!(out, "\n</details>");
+    }
     writeln!(out, "| subject | volume | metric | value | samples |\n| --- | --- | --- | ---: | ---: |")?;
     for m in &scenario.measurements {
         let side =
@@ -73,6 +77,36 @@ fn write_scenario(scenario: &ScenarioReport, out: &mut dyn io::Write) -> io::Res
         )?;
     }
     writeln!(out, "\n</details>")
+}
+
+/// What has one side only: subjects as rows, metrics as columns, in the order in which they first come.
+fn write_matrix(measurements: &[Measurement], out: &mut dyn io::Write) -> io::Result<()> {
+    let mut metrics: Vec<&str> = Vec::new();
+    let mut subjects: Vec<(&str, &str)> = Vec::new();
+    for m in measurements {
+        if !metrics.contains(&m.metric) {
+            metrics.push(m.metric);
+        }
+        let subject = (m.subject.as_str(), m.volume.as_deref().unwrap_or_default());
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
+    }
+    let titles: Vec<String> = metrics.iter().map(|metric| metric.replace('_', " ")).collect();
+    writeln!(out, "| subject | volume | samples | {} |", titles.join(" | "))?;
+    writeln!(out, "| --- | --- | ---: |{}", " ---: |".repeat(metrics.len()))?;
+    for (name, volume) in subjects {
+        let of_row =
+            |m: &&Measurement| m.subject == name && m.volume.as_deref().unwrap_or_default() == volume;
+        let value = |metric: &&str| {
+            let found = measurements.iter().filter(of_row).find(|m| m.metric == *metric);
+            found.map(|m| units::format(m.value, m.unit)).unwrap_or_default()
+        };
+        let samples = measurements.iter().find(of_row).map_or(0, |m| m.samples);
+        let values: Vec<String> = metrics.iter().map(value).collect();
+        writeln!(out, "| {} | {} | {samples} | {} |", cell(name), cell(volume), values.join(" | "))?;
+    }
+    Ok(())
 }
 
 fn write_finding(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {

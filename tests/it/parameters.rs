@@ -2,7 +2,7 @@
 
 use crate::support::{self, TestDatabase};
 use plimsoll::parameters::{self, Bounds, ParameterSet};
-use plimsoll::postgres::Session;
+use plimsoll::postgres::{Programs, Session};
 use plimsoll::project::query::{Parameter, ParameterSource, Query};
 use std::collections::HashSet;
 
@@ -14,6 +14,7 @@ fn query(parameters: &[&str]) -> Query {
         Parameter { name: name.to_owned(), source, line: 3 }
     };
     Query {
+        intermediate: Vec::new(),
         name: "history".to_owned(),
         path: "queries/history.sql".into(),
         line: 1,
@@ -21,6 +22,96 @@ fn query(parameters: &[&str]) -> Query {
         parameters: parameters.iter().map(parameter).collect(),
         budgets: Vec::new(),
     }
+}
+
+/// What pgbench itself makes of expressions, by `debug()`.
+fn asked_of_pgbench(expressions: &[&str]) -> Option<Vec<String>> {
+    let programs = Programs::find(
+        support::server_options().postgres_bin.as_deref(),
+        std::env::var_os("PATH").as_deref(),
+    )
+    .ok()?;
+    let pgbench = programs.program("pgbench");
+    if !pgbench.exists() {
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script.sql");
+    let lines: String =
+        expressions.iter().map(|expression| format!("\\set value debug({expression})\n")).collect();
+    std::fs::write(&script, format!("\\set id 12\n{lines}SELECT 1;\n")).unwrap();
+    let mut command = std::process::Command::new(pgbench);
+    command.args(["-n", "-t", "1", "-f"]).arg(&script).arg(support::server().url_for("postgres"));
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let values = text.lines().filter_map(|line| line.split_once("): ")).map(|(_, value)| value);
+    let bare = |value: &str| value.rsplit(' ').next().unwrap_or(value).to_owned();
+    let values: Vec<String> = values.map(bare).collect();
+    assert_eq!(values.len(), expressions.len(), "{text}");
+    Some(values)
+}
+
+#[tokio::test]
+async fn expressions_have_the_values_that_pgbench_gives_them() {
+    let expressions = [
+        "1 + :id % 7",
+        "2 + 3 * 4 - 1 * -2",
+        "-7 / 2",
+        "-7 % 3",
+        "7 / 2.0",
+        "1 + 6 << 2 | 3",
+        "5 & 6 # 3",
+        "~ 5 + 1",
+        "- 5 + 1",
+        "int(2.5) + int(3.5)",
+        "int(-5.4 - 3.8)",
+        "mod(-54, 32)",
+        "abs(-17.5)",
+        "greatest(5, 4.5)",
+        "least(5, 4, 3)",
+        "hash(:id, 5432)",
+        "hash_murmur2(-10, -3)",
+        "hash_fnv1a(:id, -1)",
+        "pow(2, 10)",
+        "sqrt(2.25)",
+        "not 1 = 2 and 2 < 3",
+        "1 = 2 or not 3 <> 3",
+        "case when :id < 10 then 1 when :id = 12 then 2 else 3 end",
+        "(1 + 2) * 3",
+    ];
+    let Some(theirs) = asked_of_pgbench(&expressions) else {
+        println!("skipped: there is no pgbench beside the server's programs");
+        return;
+    };
+    let session = support::database("expressions").await.session().await;
+    for (expression, theirs) in expressions.iter().zip(theirs) {
+        let query = query(&["id = 12", &format!("value = {expression}")]);
+        let ours = draw(&session, &query, 1).await[0].values[1].clone().unwrap();
+        assert_eq!(ours, theirs, "{expression}");
+    }
+}
+
+#[tokio::test]
+async fn expressions_follow_the_seed_and_the_other_parameters_of_their_set() {
+    let session = support::database("expression sets").await.session().await;
+    let mut declared =
+        query(&["low = 10 * :base", "high = :low + random_gaussian(1, 9, 2.5)", "base = random(1, 50)"]);
+    declared.intermediate = vec![declared.parameters.remove(2)];
+    let sets = draw(&session, &declared, 40).await;
+    assert_eq!(sets, draw(&session, &declared, 40).await);
+    assert_ne!(sets, parameters::draw(&session, &declared, 43, 40).await.unwrap());
+    let number = |set: &ParameterSet, at: usize| set.values[at].as_ref().unwrap().parse::<i64>().unwrap();
+    for set in &sets {
+        assert_eq!((set.values.len(), number(set, 0) % 10), (2, 0), "{set:?}");
+        assert!((1..=9).contains(&(number(set, 1) - number(set, 0))), "{set:?}");
+    }
+    assert!(sets.iter().map(|set| number(set, 0)).collect::<HashSet<_>>().len() > 10);
+    let broken = query(&["id = 12", "value = 1 / (:id - 12)"]);
+    let error = parameters::draw(&session, &broken, 42, 1).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "queries/history.sql:3: parameter `value` of `history`: division by zero in `1 / (:id - 12)`"
+    );
 }
 
 const SCHEMA: &str = "

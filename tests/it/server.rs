@@ -2,7 +2,7 @@
 
 mod lifecycle;
 mod targets;
-mod tls;
+pub(crate) mod tls;
 
 use crate::support;
 use plimsoll::postgres::{ExplainOptions, TextParameter, explain};

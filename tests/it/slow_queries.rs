@@ -1,6 +1,8 @@
 //! `slow-queries` against a real server: what passes, what breaks and why.
 
+mod program;
 mod sources;
+mod volumes;
 
 use crate::support;
 use plimsoll::model::evidence::Evidence;
@@ -54,6 +56,11 @@ fn evidence(report: &ScenarioReport) -> &SlowQueriesEvidence {
 
 fn query<'a>(report: &'a ScenarioReport, name: &str) -> &'a QueryEvidence {
     evidence(report).volumes[0].queries.iter().find(|query| query.query == name).unwrap()
+}
+
+fn query_at<'a>(report: &'a ScenarioReport, volume: &str, name: &str) -> &'a QueryEvidence {
+    let volume = evidence(report).volumes.iter().find(|evidence| evidence.volume == volume).unwrap();
+    volume.queries.iter().find(|query| query.query == name).unwrap()
 }
 
 fn codes(report: &ScenarioReport) -> Vec<(&str, &str)> {

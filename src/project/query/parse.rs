@@ -1,6 +1,6 @@
 //! Reads one file of queries: header comments, statements, parameters, budgets.
 
-use super::{Parameter, ParameterSource, Query};
+use super::{Expression, Parameter, ParameterSource, Query};
 use crate::project::budget::Budget;
 use crate::project::diagnostic::Diagnostic;
 use crate::project::fields::Problems;
@@ -200,6 +200,8 @@ struct Section<'a> {
 struct Declaration {
     parameter: Parameter,
     span: Range<usize>,
+    /// Byte offset of its source.
+    source_start: usize,
 }
 
 impl Section<'_> {
@@ -216,7 +218,8 @@ impl Section<'_> {
         }
         let statements = self.statements(problems);
         let declarations = self.declarations(problems);
-        let parameters = self.parameters(&statements, declarations, problems);
+        check_references(&declarations, problems);
+        let (parameters, intermediate) = self.parameters(&statements, declarations, problems);
         let budgets = self.budgets(problems);
         ParsedQuery {
             query: Query {
@@ -225,6 +228,7 @@ impl Section<'_> {
                 line: self.line(name.start),
                 statements: statements.iter().map(|range| self.text[range.clone()].to_owned()).collect(),
                 parameters,
+                intermediate,
                 budgets: if budgets.is_empty() { self.around.default_budgets.to_vec() } else { budgets },
             },
             name_span: name.value_span(),
@@ -301,18 +305,19 @@ impl Section<'_> {
                     line: self.line(header.start),
                 },
                 span,
+                source_start,
             });
         }
         declarations
     }
 
-    /// The declared parameters in the order of their first use.
+    /// The declared parameters in the order of their first use, and those that only expressions use.
     fn parameters(
         &self,
         statements: &[Range<usize>],
         mut declarations: Vec<Declaration>,
         problems: &mut Problems<'_>,
-    ) -> Vec<Parameter> {
+    ) -> (Vec<Parameter>, Vec<Parameter>) {
         let mut parameters: Vec<Parameter> = Vec::new();
         let mut unknown: Vec<String> = Vec::new();
         for statement in statements {
@@ -343,6 +348,13 @@ impl Section<'_> {
                 unknown.push(used.name.to_owned());
             }
         }
+        let mut intermediate: Vec<Parameter> = Vec::new();
+        while let Some(at) = declarations.iter().position(|declared| {
+            let mut users = parameters.iter().chain(&intermediate);
+            users.any(|user| references(&user.source).any(|(name, _)| name == declared.parameter.name))
+        }) {
+            intermediate.push(declarations.remove(at).parameter);
+        }
         for declaration in &declarations {
             let name = &declaration.parameter.name;
             let help = match nearest(name, unknown.iter().map(String::as_str)) {
@@ -351,7 +363,7 @@ impl Section<'_> {
             };
             problems.add(declaration.span.clone(), format!("no statement uses `:{name}`"), help);
         }
-        parameters
+        (parameters, intermediate)
     }
 
     fn budgets(&self, problems: &mut Problems<'_>) -> Vec<Budget> {
@@ -376,6 +388,56 @@ impl Section<'_> {
         }
         budgets.into_iter().map(|parsed| parsed.budget).collect()
     }
+}
+
+/// The parameters that a source refers to, with their places in its text.
+fn references(source: &ParameterSource) -> impl Iterator<Item = (&str, Range<usize>)> {
+    let expression = match source {
+        ParameterSource::Expression(_, expression) => Some(expression),
+        _ => None,
+    };
+    expression.into_iter().flat_map(Expression::variables)
+}
+
+/// An expression refers to what is declared, and never by way of others to itself.
+fn check_references(declarations: &[Declaration], problems: &mut Problems<'_>) {
+    let find = |name: &str| declarations.iter().find(|declared| declared.parameter.name == name);
+    for declaration in declarations {
+        for (name, span) in references(&declaration.parameter.source) {
+            let span = span.start + declaration.source_start..span.end + declaration.source_start;
+            if find(name).is_none() {
+                let known = declarations.iter().map(|declared| declared.parameter.name.as_str());
+                let help = match nearest(name, known) {
+                    Some(known) => format!("did you mean `:{known}`?"),
+                    None => format!("declare it: `-- param: {name} = random(1, 1000)`"),
+                };
+                problems.add(span, format!("nothing supplies `:{name}`"), help);
+            } else if leads_to(name, &declaration.parameter.name, declarations) {
+                let message = format!("`:{}` is computed from itself", declaration.parameter.name);
+                problems.add(span, message, "let one of the parameters not refer to the others");
+            }
+        }
+    }
+}
+
+/// Whether the parameter `from` is computed from `to`, or is it.
+fn leads_to(from: &str, to: &str, declarations: &[Declaration]) -> bool {
+    let mut pending = vec![from];
+    let mut seen: Vec<&str> = Vec::new();
+    while let Some(name) = pending.pop() {
+        if name == to {
+            return true;
+        }
+        if seen.contains(&name) {
+            continue;
+        }
+        seen.push(name);
+        let declared = declarations.iter().find(|declared| declared.parameter.name == name);
+        pending.extend(
+            declared.iter().flat_map(|declared| references(&declared.parameter.source)).map(|(name, _)| name),
+        );
+    }
+    false
 }
 
 fn is_parameter_name(name: &str) -> bool {
@@ -457,6 +519,42 @@ mod tests {
           |                                                            ^^^^^^^
           |
           = help: say where its values come from: `-- param: status = sample(table.column)`
+        ");
+    }
+
+    #[test]
+    fn expressions_refer_to_other_parameters() {
+        let queries =
+            read("-- name: a\n-- param: low = :base + 1\n-- param: base = 10 * random(1, 9)\nselect :low;")
+                .expect("readable");
+        assert_eq!(queries[0].parameters.len(), 1);
+        assert_eq!(queries[0].intermediate[0].name, "base");
+        insta::assert_snapshot!(problems(
+            "-- name: a\n-- param: x = 1 + :y\n-- param: y = :x * 2\n-- param: z = abs(:why)\nselect :x, :z;"
+        ), @r"
+        error: `:x` is computed from itself
+         --> queries/a.sql:2:19
+          |
+        2 | -- param: x = 1 + :y
+          |                   ^^
+          |
+          = help: let one of the parameters not refer to the others
+
+        error: `:y` is computed from itself
+         --> queries/a.sql:3:15
+          |
+        3 | -- param: y = :x * 2
+          |               ^^
+          |
+          = help: let one of the parameters not refer to the others
+
+        error: nothing supplies `:why`
+         --> queries/a.sql:4:19
+          |
+        4 | -- param: z = abs(:why)
+          |                   ^^^^
+          |
+          = help: declare it: `-- param: why = random(1, 1000)`
         ");
     }
 

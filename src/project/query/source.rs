@@ -1,5 +1,6 @@
 //! The grammar of parameter sources: `sample(orders.user_id)`, `range(1, 100)`, `'paid'`.
 
+use super::expression::{self, ExpressionNode, Function};
 use super::{ColumnReference, Literal, ParameterSource};
 use crate::project::distributions::instant_us;
 use crate::project::nearest::nearest;
@@ -18,15 +19,13 @@ pub struct SourceError {
 }
 
 /// Every function with an example of its use.
-const FUNCTIONS: [(&str, &str); 12] = [
+const FUNCTIONS: [(&str, &str); 10] = [
     ("sample", "sample(orders.user_id)"),
     ("common", "common(orders.user_id)"),
     ("rare", "rare(orders.user_id)"),
     ("absent", "absent(orders.user_id)"),
     ("range", "range(1, 1000)"),
-    ("random", "random(1, 1000)"),
     ("zipf", "zipf(1, 1000, 1.1)"),
-    ("random_zipfian", "random_zipfian(1, 1000, 1.1)"),
     ("normal", "normal(100, 15)"),
     ("one_of", "one_of('paid', 'shipped') or one_of('paid': 0.9, 'shipped': 0.1)"),
     ("dates", "dates('2024-01-01', '2026-01-01')"),
@@ -42,6 +41,13 @@ impl ParameterSource {
     /// # Errors
     /// The first thing that cannot be read, with its place.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
+        if let Some(comment) = tokens(text).find(|token| token.kind == TokenKind::LineComment) {
+            return Err(SourceError {
+                span: comment.span(),
+                message: "this begins a comment".to_owned(),
+                help: "put a blank between the two signs: `5 - -3`".to_owned(),
+            });
+        }
         let pieces = tokens(text).filter(|token| !token.kind.is_trivia()).collect();
         let mut reader = Reader { text, pieces, at: 0 };
         let source = reader.source()?;
@@ -56,8 +62,8 @@ impl ParameterSource {
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
     pieces: Vec<Token>,
     at: usize,
 }
@@ -70,16 +76,59 @@ impl Reader<'_> {
         };
         let is_call =
             self.pieces.get(self.at + 1).is_some_and(|next| next.kind == TokenKind::OpenParenthesis);
-        if first.kind == TokenKind::Word && is_call {
+        let word = first.text(self.text).to_lowercase();
+        if first.kind == TokenKind::Word && is_call && !expression::is_function(&word) && word != "not" {
             return self.call(first);
         }
-        self.literal("a value such as 5, 'paid', true or null").map(ParameterSource::Literal)
+        if self.is_literal(first) {
+            return self.literal("a value such as 5, 'paid', true or null").map(ParameterSource::Literal);
+        }
+        self.computed()
+    }
+
+    /// Whether a value is written down and nothing computed from it.
+    fn is_literal(&self, first: Token) -> bool {
+        let is_minus = first.kind == TokenKind::Operator && first.text(self.text) == "-";
+        let number = self.at + usize::from(is_minus);
+        let is_number = self.pieces.get(number).is_some_and(|token| token.kind == TokenKind::Number);
+        let behind = self.pieces.get(number + 1).map(|token| token.kind);
+        match first.kind {
+            TokenKind::String | TokenKind::Unterminated | TokenKind::Unknown => true,
+            TokenKind::Word => {
+                let computes = ["case", "not"].iter().any(|word| first.is_word(self.text, word));
+                !computes
+                    && !self.pieces.get(self.at + 1).is_some_and(|next| {
+                        matches!(next.kind, TokenKind::OpenParenthesis | TokenKind::Operator)
+                    })
+            }
+            _ => is_number && matches!(behind, None | Some(TokenKind::Comma | TokenKind::CloseParenthesis)),
+        }
+    }
+
+    /// An expression; a single draw between constants is a source of its own.
+    fn computed(&mut self) -> Result<ParameterSource, SourceError> {
+        let expression = self.expression(0)?;
+        let ExpressionNode::Apply(function, arguments) = &expression.node else {
+            return Ok(ParameterSource::Expression(self.text.to_owned(), expression));
+        };
+        let nodes: Vec<&ExpressionNode> = arguments.iter().map(|argument| &argument.node).collect();
+        match (function, nodes.as_slice()) {
+            (Function::Random, [ExpressionNode::Integer(low), ExpressionNode::Integer(high)]) => {
+                Ok(ParameterSource::Range(*low, *high))
+            }
+            (
+                Function::RandomZipfian,
+                [ExpressionNode::Integer(low), ExpressionNode::Integer(high), ExpressionNode::Real(exponent)],
+            ) => Ok(ParameterSource::Zipf(*low, *high, *exponent)),
+            _ => Ok(ParameterSource::Expression(self.text.to_owned(), expression)),
+        }
     }
 
     fn call(&mut self, name: Token) -> Result<ParameterSource, SourceError> {
         let function = name.text(self.text).to_lowercase();
         let Some((_, example)) = FUNCTIONS.iter().find(|(known, _)| *known == function) else {
-            let help = match nearest(&function, FUNCTIONS.iter().map(|(known, _)| *known)) {
+            let known = FUNCTIONS.iter().map(|(known, _)| *known).chain(expression::names());
+            let help = match nearest(&function, known) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known sources: {}", names()),
             };
@@ -93,11 +142,11 @@ impl Reader<'_> {
             "common" => ParameterSource::Common(self.column(&help)?),
             "rare" => ParameterSource::Rare(self.column(&help)?),
             "absent" => ParameterSource::Absent(self.column(&help)?),
-            "range" | "random" => {
+            "range" => {
                 let (low, high) = self.bounds(start, &help)?;
                 ParameterSource::Range(low, high)
             }
-            "zipf" | "random_zipfian" => self.zipf(start, &help)?,
+            "zipf" => self.zipf(start, &help)?,
             "normal" => self.normal(start, &help)?,
             "one_of" => self.one_of(start, &help)?,
             "dates" => self.dates(start, &help)?,
@@ -196,6 +245,11 @@ impl Reader<'_> {
         if matches!(inner, ParameterSource::List(..)) {
             return Err(self.error_since(start, "a list of lists", help));
         }
+        if let ParameterSource::Expression(_, expression) = &inner
+            && !expression.variables().is_empty()
+        {
+            return Err(self.error_since(start, "a list of what another parameter decides", help));
+        }
         self.expect(TokenKind::Comma, "`,`", help)?;
         let length = self.whole(help)?;
         if !(1..=LIST_LENGTH_MAX).contains(&length) {
@@ -291,17 +345,37 @@ impl Reader<'_> {
         }
     }
 
-    fn take(&mut self, kind: TokenKind) -> Option<Token> {
+    /// The next token.
+    pub(super) fn next(&self) -> Option<Token> {
+        self.pieces.get(self.at).copied()
+    }
+
+    /// Passes it.
+    pub(super) fn advance(&mut self) {
+        self.at += 1;
+    }
+
+    /// Where it begins.
+    pub(super) fn place(&self) -> usize {
+        self.next().map_or(self.text.trim_end().len(), |token| token.start)
+    }
+
+    /// Where the last token read ends.
+    pub(super) fn end(&self) -> usize {
+        self.at.checked_sub(1).and_then(|at| self.pieces.get(at)).map_or(0, |token| token.end)
+    }
+
+    pub(super) fn take(&mut self, kind: TokenKind) -> Option<Token> {
         let token = self.pieces.get(self.at).copied().filter(|token| token.kind == kind)?;
         self.at += 1;
         Some(token)
     }
 
-    fn expect(&mut self, kind: TokenKind, what: &str, help: &str) -> Result<Token, SourceError> {
+    pub(super) fn expect(&mut self, kind: TokenKind, what: &str, help: &str) -> Result<Token, SourceError> {
         self.take(kind).ok_or_else(|| self.unexpected(what, help))
     }
 
-    fn unexpected(&self, what: &str, help: &str) -> SourceError {
+    pub(super) fn unexpected(&self, what: &str, help: &str) -> SourceError {
         match self.pieces.get(self.at) {
             Some(token) => {
                 let message = format!("expected {what}, found `{}`", token.text(self.text));
@@ -311,7 +385,7 @@ impl Reader<'_> {
         }
     }
 
-    fn error(&self, token: Token, message: &str, help: &str) -> SourceError {
+    pub(super) fn error(&self, token: Token, message: &str, help: &str) -> SourceError {
         SourceError { span: token.span(), message: message.to_owned(), help: help.to_owned() }
     }
 
@@ -321,9 +395,8 @@ impl Reader<'_> {
     }
 
     /// From `start` to the last token read.
-    fn error_since(&self, start: usize, message: &str, help: &str) -> SourceError {
-        let end = self.at.checked_sub(1).and_then(|at| self.pieces.get(at)).map_or(start, |token| token.end);
-        SourceError { span: start..end.max(start), message: message.to_owned(), help: help.to_owned() }
+    pub(super) fn error_since(&self, start: usize, message: &str, help: &str) -> SourceError {
+        SourceError { span: start..self.end().max(start), message: message.to_owned(), help: help.to_owned() }
     }
 }
 
@@ -332,7 +405,7 @@ fn names() -> String {
     FUNCTIONS
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| !name.starts_with("random"))
+        .chain(["an expression such as random(1, 1000)"])
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -391,6 +464,8 @@ mod tests {
             "list(sample(orders.id), 20)",
             &Source::List(Box::new(Source::Sample(column("orders", "id"))), 20),
         );
+        check("random(1, 6)", &Source::Range(1, 6));
+        check("random_zipfian(1, 6, 1.5)", &Source::Zipf(1, 6, 1.5));
         check("'paid'", &Source::Literal(text("paid")));
         check("-5", &Source::Literal(text("-5")));
         check("NULL", &Source::Literal(None));
@@ -409,6 +484,20 @@ mod tests {
         check("sample(a.b", "", "expected `)`");
         check("sample()", ")", "expected a column, found `)`");
         check("sample(a.b) + 1", "+", "did not expect this");
+        check("1 + ", "", "expected a value");
+        check("5 --3", "--3", "this begins a comment");
+        check("1 + gaussian(1, 2)", "gaussian", "unknown function `gaussian`");
+        check("random(1)", "random(1)", "`random` takes 2, not 1 arguments");
+        check("random(7, 2)", "random(7, 2)", "7 is above 2");
+        check("1 < 2 < 3", "<", "did not expect this");
+        check("case 1 then 2 end", "1", "expected WHEN, found `1`");
+        check(
+            "random_gaussian(1, 9, 1.5)",
+            "random_gaussian(1, 9, 1.5)",
+            "the parameter of a distribution is 1.5, and must be at least 2",
+        );
+        check("list(1 + :id, 3)", "list(1 + :id", "a list of what another parameter decides");
+        check(&"(".repeat(99), "(", "expected an expression nested less deeply, found `(`");
         check("range(5, 1)", "range(5, 1", "5 is above 1");
         check("range(1.5, 2)", "1.5", "not a whole number");
         check("zipf(1, 2, 0)", "zipf(1, 2, 0", "the exponent is not within 0 and 10");
@@ -431,7 +520,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_survived(text in r#"(sample|one_of|list|range|dates|[a-z0-9(),.:'"é -]){0,16}"#) {
+        fn any_text_is_survived(text in r#"(sample|one_of|list|range|dates|random|case|[a-z0-9(),.:'"é%~+ -]){0,16}"#) {
             if let Err(error) = ParameterSource::parse(&text) {
                 prop_assert!(text.get(error.span).is_some());
             }

@@ -150,7 +150,8 @@ fn result_finding(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvid
     });
     let (code, message) = match shrunk {
         Some((set, rows)) => {
-            let with = if set.label.is_empty() { String::new() } else { format!(" with {}", set.label) };
+            let is_bare = set.label.is_empty() || set.label == "no parameters";
+            let with = if is_bare { String::new() } else { format!(" with {}", set.label) };
             let message = format!("{} returned {} rows{with}, down from {rows}", after.query, set.rows);
             ("result-shrunk", message)
         }

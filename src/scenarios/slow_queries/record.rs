@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::project::budget::Budget;
 
 /// A query as observed at one volume.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct QueryRecord {
     /// Its name.
     pub(crate) name: String,

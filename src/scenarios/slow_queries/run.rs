@@ -12,7 +12,7 @@ use super::reason::worst_set;
 use super::record::{ExplainedSet, Latencies, QueryRecord};
 use super::sampling::Sampling;
 use super::sources::{self, Subject};
-use super::summary::doubts;
+use super::summary::{doubts, too_few};
 use super::trial::try_index;
 use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
@@ -190,6 +190,9 @@ async fn measure_database(
             judged.take_findings_into_account();
         }
         judged.findings.extend(sources::note(&judged.evidence));
+        if matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }) {
+            measured.warnings.extend(too_few(record, plan.schedule.confidence));
+        }
         measured.queries.push(judged.evidence);
         measured.findings.extend(judged.findings);
     }

@@ -1,8 +1,9 @@
 //! A statement's times as the usual figures, and doubt about the machine.
 
-use super::record::Latencies;
+use super::record::{Latencies, QueryRecord};
 use crate::model::evidence::slow_queries::LatencySummary;
 use crate::model::{Interval, MeasurementWarning};
+use crate::project::budget::{BudgetRule, TimeMetric};
 use crate::stats::clustered::clustered_quantile;
 use crate::stats::quantile::{median, quantile};
 
@@ -100,6 +101,34 @@ pub(crate) fn doubts(
     warnings
 }
 
+/// A percentile that a time budget asks for, with fewer samples than any distribution-free interval
+/// of it takes: the largest sample must lie above it with this confidence.
+pub(crate) fn too_few(record: &QueryRecord, confidence: f64) -> Option<MeasurementWarning> {
+    let samples = record.latencies.count() as u64;
+    let needed = record.budgets.iter().filter_map(|budget| match budget.rule {
+        BudgetRule::Time { metric, .. } => Some(percentile(metric)?),
+        _ => None,
+    });
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
+    let needed = needed.map(|p| ((1.0 - confidence).ln() / p.ln()).ceil() as u64).max()?;
+    let was_executed = record.failure.is_none() && samples > 0;
+    (was_executed && samples < needed).then(|| MeasurementWarning::TooFewSamples {
+        subject: record.name.clone(),
+        samples,
+        needed,
+    })
+}
+
+fn percentile(metric: TimeMetric) -> Option<f64> {
+    match metric {
+        TimeMetric::P50 => Some(0.5),
+        TimeMetric::P90 => Some(0.9),
+        TimeMetric::P95 => Some(0.95),
+        TimeMetric::P99 => Some(0.99),
+        _ => None,
+    }
+}
+
 /// Median of the last third of the connections' medians over that of the first.
 fn drift(ping: &Latencies) -> Option<f64> {
     let medians: Vec<f64> = ping.connections.iter().filter_map(|samples| median(samples)).collect();
@@ -113,6 +142,28 @@ fn drift(ping: &Latencies) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::budget::{Budget, TimeLimit};
+
+    #[test]
+    fn a_percentile_needs_enough_samples_for_an_interval() {
+        let time = |metric| Budget {
+            text: "a budget".into(),
+            rule: BudgetRule::Time { metric, limit: TimeLimit::AbsoluteUs(1.0) },
+            volume: None,
+            is_default: false,
+        };
+        let record = |metric, samples: usize| QueryRecord {
+            budgets: vec![time(TimeMetric::Max), time(metric)],
+            latencies: Latencies { connections: vec![vec![1.0; samples]] },
+            ..QueryRecord::default()
+        };
+        // 1 - 0.99^n reaches 0.99 at 459 samples.
+        let warning = too_few(&record(TimeMetric::P99, 458), 0.99);
+        assert_eq!(warning.map(|warning| warning.code()), Some("too-few-samples"));
+        assert_eq!(too_few(&record(TimeMetric::P99, 459), 0.99), None);
+        assert_eq!(too_few(&record(TimeMetric::P50, 7), 0.99), None);
+        assert_eq!(too_few(&record(TimeMetric::Avg, 1), 0.99), None);
+    }
 
     fn flat(levels: &[f64]) -> Latencies {
         Latencies { connections: levels.iter().map(|level| vec![*level; 20]).collect() }

@@ -25,7 +25,7 @@ fn certificates(directory: &Path, name: &str) -> (PathBuf, PathBuf, PathBuf) {
     (write("authority.pem", authority.pem()), write("server.pem", certificate.pem()), key)
 }
 
-async fn server_for(scratch: &Scratch, name: &str) -> (Target, PathBuf) {
+pub(crate) async fn server_for(scratch: &Scratch, name: &str) -> (Target, PathBuf) {
     let (authority, certificate, key) = certificates(scratch.path(), name);
     let options =
         ThrowawayOptions { scratch_directory: Some(scratch.path().to_owned()), ..support::server_options() };
