@@ -12,7 +12,9 @@ RUN mkdir -p /etc/postgresql-common \
     && apt-get update -q \
     && apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold \
         postgresql postgresql-contrib git ca-certificates \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* \
+    # The mounted project belongs to somebody else; its commit is read all the same.
+    && git config --system --add safe.directory '*'
 COPY --from=build /source/target/release/plimsoll /usr/local/bin/plimsoll
 WORKDIR /project
 ENTRYPOINT ["plimsoll"]

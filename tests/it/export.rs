@@ -247,6 +247,17 @@ async fn tables_of_a_later_version_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_table_of_somebody_else_is_not_touched() {
+    let database = support::database("export_foreign").await;
+    database.execute("CREATE SCHEMA plimsoll; CREATE TABLE plimsoll.findings (mine integer)").await;
+    let url = database.target.url_for(&database.name);
+    let error = store(&url, &[rows(&full_run())]).await.unwrap_err().to_string();
+    assert!(error.contains("\"findings\"") && error.contains("another database"), "{error}");
+    assert_eq!(number(&database, "SELECT count(mine) FROM plimsoll.findings").await, 0);
+    assert_eq!(number(&database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'plimsoll'").await, 1);
+}
+
+#[tokio::test]
 async fn a_run_that_is_refused_takes_the_whole_export_back() {
     let database = support::database("export_whole").await;
     let url = database.target.url_for(&database.name);

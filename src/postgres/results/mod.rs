@@ -128,6 +128,10 @@ fn explain(error: Error, database: &str) -> Error {
              the tables in schema plimsoll are enough",
             naming::quote_identifier(database)
         )),
+        Some("42P07") => Error::Unexpected(format!(
+            "{error}; schema plimsoll holds a table of that name that no export made: rename it, or export to \
+             another database"
+        )),
         Some("25006") => Error::Unexpected(format!(
             "{error}; results are written, so the URL has to name a database that may be written to"
         )),
