@@ -37,7 +37,7 @@ pub(super) struct RecordOptions {
 }
 
 /// `500us`, `1ms`, `0.5s`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time such as 500us, 1ms or 0.5s");
     let unit_start = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let number: f64 = text[..unit_start].parse().map_err(|_| wrong())?;

@@ -213,6 +213,23 @@ pub async fn row_key(control: &Session, relation: &str, ctid: &str) -> Result<Op
     }))
 }
 
+/// The smallest keys of a table whose key is one column, such as `id=1`.
+///
+/// # Errors
+/// The connection broke, or the table has no such column.
+pub async fn first_keys(
+    control: &Session,
+    relation: &str,
+    column: &str,
+    count: u32,
+) -> Result<Vec<String>, Error> {
+    let quoted = naming::quote_identifier(column);
+    // `relation` came from a regclass, which quotes what needs it.
+    let sql = format!("SELECT {quoted}::text FROM {relation} ORDER BY {quoted} LIMIT {count}");
+    let rows = control.query(&sql, &[]).await?;
+    Ok(rows.iter().map(|row| format!("{column}={}", row.get::<_, String>(0))).collect())
+}
+
 /// How the server's clock relates to ours.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerClock {

@@ -2,6 +2,7 @@
 //! only home of formats that leave the program.
 
 pub mod csv;
+mod deadlock_sweep;
 pub mod format;
 pub mod github;
 pub mod growth;

@@ -7,6 +7,7 @@
 
 mod cli;
 mod deadlock;
+mod deadlock_gate;
 mod deadlock_kinds;
 mod deadlock_trace;
 mod export;

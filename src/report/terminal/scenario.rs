@@ -1,7 +1,9 @@
 //! One scenario: findings first, then a table of its measurements.
 
 use super::paint::Paint;
+use crate::model::evidence::Evidence;
 use crate::model::{Finding, Measurement, ScenarioReport, Variant};
+use crate::report::deadlock_sweep;
 use crate::report::table::{self, Align};
 use crate::report::units;
 use std::io;
@@ -33,6 +35,16 @@ pub(super) fn write(report: &ScenarioReport, paint: Paint, out: &mut dyn io::Wri
     }
     for line in table {
         writeln!(out, "     {line}")?;
+    }
+    if let Evidence::Deadlock(evidence) = &report.evidence {
+        for lines in [deadlock_sweep::timeout_lines(evidence), deadlock_sweep::contention_lines(evidence)] {
+            if !lines.is_empty() {
+                writeln!(out)?;
+            }
+            for line in lines {
+                writeln!(out, "     {line}")?;
+            }
+        }
     }
     for warning in &report.warnings {
         writeln!(out, "      {} {}", paint.doubt("doubt:"), warning.message())?;

@@ -5,6 +5,7 @@ use super::choose;
 use super::combine::{Transaction, combine};
 use super::execute::Stage;
 use super::footprint::Footprint;
+use super::manner::{Pace, manner};
 use super::outcome;
 use super::predict::{self, Candidate};
 use super::record::{Ending, Execution};
@@ -77,7 +78,7 @@ async fn confirm(
 }
 
 async fn execute(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<Execution> {
-    let manner = super::run::exploring(place.target, spec, options);
+    let manner = manner(place.target, options, &Pace::Exploring(spec));
     let mut stage = Stage::open(spec, place.target, place.source, manner).await?;
     let execution = stage.execute(&spec.permutations[0]).await;
     stage.close().await?;

@@ -22,6 +22,8 @@ pub(super) fn verdict(spec: &Spec, explored: &Explored) -> Verdict {
     match spec.expectation {
         Expectation::None if deadlocks > 0 => Verdict::Fail,
         Expectation::Deadlock if deadlocks > 0 => Verdict::Pass,
+        Expectation::Outcome(_) if deadlocks > 0 => Verdict::Fail,
+        Expectation::Outcome(outcome) if explored.count(outcome) > 0 => Verdict::Pass,
         _ if explored.count(Outcome::Hung) > 0 => {
             Verdict::Inconclusive { needs: "a spec whose steps all end, or a longer step-timeout".into() }
         }
@@ -31,7 +33,7 @@ pub(super) fn verdict(spec: &Spec, explored: &Explored) -> Verdict {
                 explored.exploration.beyond_bound
             ),
         },
-        Expectation::Deadlock => Verdict::Fail,
+        Expectation::Deadlock | Expectation::Outcome(_) => Verdict::Fail,
         Expectation::None if explored.exploration.executed == 0 => {
             Verdict::Inconclusive { needs: "an order that can be executed".into() }
         }
@@ -67,7 +69,7 @@ pub(super) fn findings(spec: &Spec, explored: &Explored, case: Option<&DeadlockC
     let deadlocks = explored.count(Outcome::Deadlock);
     if deadlocks > 0 {
         findings.push(deadlock(spec, explored, case));
-    } else if spec.expectation == Expectation::Deadlock && explored.setup_error.is_none() {
+    } else if spec.expectation == Expectation::Deadlock && is_whole(explored) {
         findings.push(finding(
             "expected-deadlock-missing",
             Severity::Failure,
@@ -80,6 +82,23 @@ pub(super) fn findings(spec: &Spec, explored: &Explored, case: Option<&DeadlockC
             1,
         ));
     }
+    if let Expectation::Outcome(expected) = spec.expectation
+        && explored.count(expected) == 0
+        && is_whole(explored)
+    {
+        findings.push(finding(
+            "expected-outcome-missing",
+            Severity::Failure,
+            format!(
+                "{} is expected, and none of {} executed orders comes to it",
+                expected.word(),
+                explored.exploration.executed
+            ),
+            Vec::new(),
+            "expect what the transactions do now: `# plimsoll: expect none` where nothing should fail",
+            1,
+        ));
+    }
     for (outcome, code, severity, what, next_step) in OTHER_FINDINGS {
         let count = explored.count(outcome);
         if count > 0 {
@@ -88,6 +107,13 @@ pub(super) fn findings(spec: &Spec, explored: &Explored, case: Option<&DeadlockC
         }
     }
     findings
+}
+
+/// Whether what was not found is not there: no bound was reached, and nothing hung.
+fn is_whole(explored: &Explored) -> bool {
+    explored.setup_error.is_none()
+        && explored.exploration.beyond_bound == 0
+        && explored.count(Outcome::Hung) == 0
 }
 
 /// What is said about orders that fail otherwise: never a victim of a deadlock.

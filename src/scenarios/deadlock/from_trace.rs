@@ -71,8 +71,7 @@ async fn again(
     let later = (!recorded.before.is_empty()).then(|| recorded.after_what_came_before());
     for (spec, before) in [(Some(recorded.spec.clone()), Vec::new()), (later, recorded.before.clone())] {
         let Some(spec) = spec else { continue };
-        let limit = options.step_timeout;
-        let footprint = match solo::footprints(&spec, place.target, place.source, limit).await? {
+        let footprint = match solo::footprints(&spec, place.target, place.source, options).await? {
             Ok(footprints) => footprints.into_iter().next().unwrap_or_default(),
             Err(error) => {
                 reason = error;

@@ -73,12 +73,8 @@ pub(super) async fn cost(
     let mut cost = DeadlockCost::default();
     let mut windows = Vec::new();
     for _ in 0..repetitions {
-        stage.begin(order).await?;
-        let trial = trial(stage, spec, order, &server_clock).await?;
-        let execution = stage.finish().await?;
-        stage.reset().await?;
-        if let Some(trial) = trial {
-            windows.extend(window(&execution));
+        if let Some((trial, window)) = repeat(stage, spec, order, &server_clock).await? {
+            windows.extend(window);
             cost.trials.push(trial);
         }
     }
@@ -87,6 +83,35 @@ pub(super) async fn cost(
     let statement = watch.statement.clone();
     cost.bystander = Some(phases(statement, watch.take(), &windows));
     Ok(cost)
+}
+
+/// Repeats a deadlocking order and times its parts, with nobody watching.
+pub(super) async fn trials(
+    stage: &mut Stage<'_>,
+    spec: &Spec,
+    order: &Permutation,
+    repetitions: u32,
+) -> anyhow::Result<Vec<DeadlockTrial>> {
+    let server_clock = ServerClock::of(stage.questions().control()).await?;
+    let mut trials = Vec::new();
+    for _ in 0..repetitions {
+        trials.extend(repeat(stage, spec, order, &server_clock).await?.map(|(trial, _)| trial));
+    }
+    Ok(trials)
+}
+
+/// One repetition, and from when to when the cycle was closed. `None`: it did not deadlock.
+async fn repeat(
+    stage: &mut Stage<'_>,
+    spec: &Spec,
+    order: &Permutation,
+    server_clock: &ServerClock,
+) -> anyhow::Result<Option<(DeadlockTrial, Option<(Instant, Instant)>)>> {
+    stage.begin(order).await?;
+    let trial = trial(stage, spec, order, server_clock).await?;
+    let execution = stage.finish().await?;
+    stage.reset().await?;
+    Ok(trial.map(|trial| (trial, window(&execution))))
 }
 
 /// The rest of a repetition after its order was sent: survivors go on, the victim is run again.

@@ -10,10 +10,12 @@ use super::footprint::{self, Footprint};
 use super::foretold;
 use super::from_trace::{self, Traced};
 use super::kind;
+use super::manner::{Pace, manner};
 use super::measure;
-use super::record::{Ending, Execution, Manner};
+use super::record::{Ending, Execution};
 use super::solo;
 use super::spec::{self, Permutation, Spec, StepIndex};
+use super::sweep;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::deadlock::{
     DeadlockCase, DeadlockCost, DeadlockEvidence, SessionText, SpecEvidence, StepText, TranscriptEvent,
@@ -22,75 +24,10 @@ use crate::model::evidence::deadlock::{
 use crate::model::{Progress, Scenario, ScenarioReport, Severity, Verdict};
 use crate::postgres::Target;
 use crate::prepare::Context;
-use crate::project::settings::DeadlockSettings;
 use crate::project::transaction::SpecFile;
 use crate::stats::clock;
-use std::path::PathBuf;
-use std::time::Duration;
 
-/// How often the server is asked whether a step is blocked, while orders are explored.
-const POLL: Duration = Duration::from_millis(1);
-/// The isolation tester's own interval: its expected outputs depend on it.
-const TESTER_POLL: Duration = Duration::from_millis(10);
-/// `deadlock_timeout` while orders are explored, where no spec sets times of its own: exploring
-/// only asks whether there is a deadlock, and this long is enough to see who waits for whom.
-const EXPLORING_DEADLOCK_TIMEOUT: &str = "-c deadlock_timeout=50ms";
-
-/// What to do.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Spec files; empty: the project's own.
-    pub files: Vec<SpecFile>,
-    /// Traces whose transactions take part in predictions.
-    pub traces: Vec<PathBuf>,
-    /// Run what the isolation tester runs, as it does, and keep what it prints. Nothing is explored
-    /// or measured then.
-    pub transcript: bool,
-    /// How often a deadlocking order is measured.
-    pub repetitions: u32,
-    /// The most orders executed per spec.
-    pub max_interleavings: u64,
-    /// How long a step may take.
-    pub step_timeout: Duration,
-    /// Leave out orders that differ only in steps that do not conflict.
-    pub prunes: bool,
-    /// Derive cycles between the transactions of all specs, and execute them.
-    pub predicts: bool,
-    /// Settings of every session, as libpq's `options` takes them: `-c datestyle=iso`.
-    pub session_options: String,
-    /// `application_name` of the sessions is this, the spec's name and the session's.
-    pub application_name: String,
-}
-
-impl Options {
-    /// The project's own settings.
-    #[must_use]
-    pub fn of(settings: &DeadlockSettings) -> Self {
-        Self {
-            max_interleavings: settings.max_interleavings,
-            step_timeout: Duration::try_from_secs_f64(settings.step_timeout_seconds)
-                .unwrap_or(Self::default().step_timeout),
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            files: Vec::new(),
-            traces: Vec::new(),
-            transcript: false,
-            repetitions: 5,
-            max_interleavings: 2_000,
-            step_timeout: Duration::from_secs(30),
-            prunes: true,
-            predicts: true,
-            session_options: String::new(),
-            application_name: "plimsoll".into(),
-        }
-    }
-}
+pub use super::options::Options;
 
 /// Where specs run.
 #[derive(Clone, Copy)]
@@ -125,7 +62,7 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
         progress: context.progress,
         checkpoint: context.checkpoint,
     };
-    run_specs(&place, files, options).await
+    run_specs(&place, files, &Options { seed: context.seed, ..options.clone() }).await
 }
 
 /// Runs specs on clones of a database.
@@ -138,7 +75,10 @@ pub async fn run_specs(
     options: &Options,
 ) -> anyhow::Result<ScenarioReport> {
     let start = clock::now();
-    let specs = parse_all(files)?;
+    let mut specs = parse_all(files)?;
+    if let Some(expectation) = options.expect {
+        specs.iter_mut().for_each(|spec| spec.expectation = expectation);
+    }
     let mut report = ScenarioReport {
         scenario: Scenario::Deadlock,
         verdict: Verdict::Skipped { reason: "the project has no transactions/*.spec".into() },
@@ -157,11 +97,23 @@ pub async fn run_specs(
     for spec in &specs {
         let footprints =
             if needs_footprints(spec, options) { run_alone(place, spec, options).await? } else { Vec::new() };
-        evidence.specs.push(if options.transcript {
-            transcribe(place, spec, options).await?
+        if options.transcript {
+            evidence.specs.push(transcribe(place, spec, options).await?);
         } else {
-            examine(place, spec, &footprints, options, &mut report).await?
-        });
+            let (examined, order) = examine(place, spec, &footprints, options, &mut report).await?;
+            evidence.specs.push(examined);
+            if let Some(order) = order {
+                sweep::sweep(
+                    place,
+                    spec,
+                    &order,
+                    &footprints,
+                    options,
+                    (&mut evidence, &mut report.warnings),
+                )
+                .await?;
+            }
+        }
         footprints_of.push(footprints);
         summarise(&mut report, &evidence);
         report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
@@ -267,19 +219,19 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
     report.evidence = Evidence::Deadlock(evidence.clone());
 }
 
-/// Explores a spec, then replays and measures its shortest deadlock.
+/// Explores a spec, then replays and measures its shortest deadlock, which is returned as well.
 async fn examine(
     place: &Place<'_>,
     spec: &Spec,
     footprints: &[Footprint],
     options: &Options,
     report: &mut ScenarioReport,
-) -> anyhow::Result<SpecEvidence> {
+) -> anyhow::Result<(SpecEvidence, Option<Permutation>)> {
     let explored = explore_spec(place, spec, footprints, options).await?;
     let mut case = None;
     let mut cost = None;
     if let Some(order) = &explored.shortest {
-        let full = manner(place.target, options, Pace::Measuring);
+        let full = manner(place.target, options, &Pace::Measuring);
         let mut stage = Stage::open(spec, place.target, place.source, full).await?;
         if let Some(replay) = measure::replay(&mut stage, spec, order).await? {
             place.progress.phase(&format!("deadlock: measuring {}", spec.name), None);
@@ -291,7 +243,8 @@ async fn examine(
     report.findings.extend(decide::findings(spec, &explored, case.as_ref()));
     report.measurements.extend(decide::measurements(spec, &explored, cost.as_ref()));
     report.warnings.extend(decide::warnings(spec, &explored, cost.as_ref()));
-    Ok(evidence_of(spec, explored, case, cost))
+    let order = explored.shortest.clone().filter(|_| case.is_some());
+    Ok((evidence_of(spec, explored, case, cost), order))
 }
 
 async fn measure_cost(
@@ -321,7 +274,7 @@ async fn explore_spec(
     footprints: &[Footprint],
     options: &Options,
 ) -> anyhow::Result<Explored> {
-    let manner = manner(place.target, options, Pace::Exploring(spec));
+    let manner = manner(place.target, options, &Pace::Exploring(spec));
     let mut stage = Stage::open(spec, place.target, place.source, manner).await?;
     let may_prune = options.prunes && footprints.len() == spec.sessions.len() && !spec.uses_snapshots();
     let conflict = |a: StepIndex, b: StepIndex| {
@@ -340,7 +293,7 @@ fn needs_footprints(spec: &Spec, options: &Options) -> bool {
 
 /// What every session locks when it runs alone, on clones that nothing else uses.
 async fn run_alone(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<Vec<Footprint>> {
-    let result = solo::footprints(spec, place.target, place.source, options.step_timeout).await;
+    let result = solo::footprints(spec, place.target, place.source, options).await;
     // A setup that fails is reported by the exploration, with its place.
     Ok(result?.unwrap_or_default())
 }
@@ -404,46 +357,10 @@ fn deadlock_case(spec: &Spec, order: &Permutation, replay: &measure::Replay) -> 
     }
 }
 
-enum Pace<'a> {
-    /// Only whether there is a deadlock.
-    Exploring(&'a Spec),
-    /// With the server's own times.
-    Measuring,
-    /// As the isolation tester.
-    Tester,
-}
-
-/// How predicted cycles are executed.
-pub(super) fn exploring(target: &Target, spec: &Spec, options: &Options) -> Manner {
-    manner(target, options, Pace::Exploring(spec))
-}
-
-fn manner(target: &Target, options: &Options, pace: Pace<'_>) -> Manner {
-    let is_tester = matches!(pace, Pace::Tester);
-    let shortens = match pace {
-        Pace::Exploring(spec) => target.is_ours() && !spec.limits_waits(),
-        _ => false,
-    };
-    Manner {
-        poll: if is_tester { TESTER_POLL } else { POLL },
-        step_limit: options.step_timeout,
-        reads_locks: !is_tester,
-        names_rows: matches!(pace, Pace::Measuring),
-        reads_timeouts: matches!(pace, Pace::Measuring),
-        stops_at_standstill: !is_tester,
-        options: if shortens {
-            format!("{EXPLORING_DEADLOCK_TIMEOUT} {}", options.session_options)
-        } else {
-            options.session_options.clone()
-        },
-        application_name: options.application_name.clone(),
-    }
-}
-
 /// Runs what the isolation tester runs and keeps what it prints.
 async fn transcribe(place: &Place<'_>, spec: &Spec, options: &Options) -> anyhow::Result<SpecEvidence> {
     let mut stage =
-        Stage::open(spec, place.target, place.source, manner(place.target, options, Pace::Tester)).await?;
+        Stage::open(spec, place.target, place.source, manner(place.target, options, &Pace::Tester)).await?;
     let mut evidence = empty_evidence(spec);
     let mut events: Vec<TranscriptEvent> =
         spec.unused_steps.iter().cloned().map(TranscriptEvent::UnusedStep).collect();

@@ -2,6 +2,7 @@
 //! each step, and rolled back.
 
 use super::footprint::{Footprint, Held, Mode, Object, StepFootprint};
+use super::options::Options;
 use super::spec::Spec;
 use super::waits;
 use crate::postgres::locks::{Lock, LockQuestions};
@@ -15,12 +16,12 @@ pub(super) async fn footprints(
     spec: &Spec,
     target: &Target,
     source: &str,
-    limit: Duration,
+    options: &Options,
 ) -> anyhow::Result<Result<Vec<Footprint>, String>> {
     let mut footprints = Vec::new();
     for index in 0..spec.sessions.len() {
         let database = target.clone_database(source, &format!("alone_{}", spec.name)).await?;
-        let result = footprint(spec, index, target, &database, limit).await;
+        let result = footprint(spec, index, target, &database, options).await;
         target.drop_database(&database).await?;
         match result? {
             Ok(footprint) => footprints.push(footprint),
@@ -35,10 +36,13 @@ async fn footprint(
     index: usize,
     target: &Target,
     database: &str,
-    limit: Duration,
+    options: &Options,
 ) -> anyhow::Result<Result<Footprint, String>> {
     let questions = LockQuestions::new(target.connect_to(database).await?).await?;
-    let reader = RowLockReader::install(questions.control()).await?;
+    let reader = match options.ignores_pgrowlocks {
+        true => RowLockReader::Xmax,
+        false => RowLockReader::install(questions.control()).await?,
+    };
     let control = target.observe(&target.config_for(database)).await?;
     for block in &spec.setups {
         if let Some(error) = control.execute(&block.sql).await.error {
@@ -46,7 +50,7 @@ async fn footprint(
         }
     }
     let session = target.observe(&target.config_for(database)).await?;
-    let alone = Alone { questions: &questions, reader, session: &session, limit };
+    let alone = Alone { questions: &questions, reader, session: &session, limit: options.step_timeout };
     Ok(Ok(alone.run(spec, index).await?))
 }
 
@@ -118,6 +122,10 @@ impl Alone<'_> {
                 match self.reader.read(self.questions.control(), relation, &xids).await? {
                     TableRowLocks::Unknown => footprint.blurred.push(relation.clone()),
                     TableRowLocks::Rows(rows) => {
+                        // Which rows is known, how they are locked is guessed: no order may be left out.
+                        if self.reader == RowLockReader::Xmax && !rows.is_empty() {
+                            footprint.blurred.push(relation.clone());
+                        }
                         for row in rows {
                             match row.key {
                                 Some(key) => add(

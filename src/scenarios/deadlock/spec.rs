@@ -3,6 +3,8 @@
 //! existing specs run. Every name is resolved here; what comes out cannot
 //! refer to a step that does not exist.
 
+use super::expectation;
+pub use super::expectation::Expectation;
 use super::parse::{self, Parsed};
 use crate::project::diagnostic::Diagnostic;
 use crate::project::transaction::SpecFile;
@@ -29,16 +31,6 @@ pub struct Spec {
     pub permutations: Vec<Permutation>,
     /// Names of steps that no permutation uses, by name.
     pub unused_steps: Vec<String>,
-}
-
-/// `# plimsoll: expect …` of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Expectation {
-    /// No explored order may deadlock: the default, and what a gate asks.
-    #[default]
-    None,
-    /// At least one explored order deadlocks: the file documents a known defect.
-    Deadlock,
 }
 
 /// SQL sent as one query string.
@@ -130,6 +122,12 @@ impl Spec {
         self.all_sql().any(|sql| sql.to_lowercase().replace("deadlock_timeout", "").contains("_timeout"))
     }
 
+    /// Whether sessions choose their own `deadlock_timeout`.
+    #[must_use]
+    pub fn sets_deadlock_timeout(&self) -> bool {
+        self.all_sql().any(|sql| sql.to_lowercase().contains("deadlock_timeout"))
+    }
+
     /// Whether a transaction may see a snapshot of its own, so that the order of reads matters
     /// beyond locks.
     #[must_use]
@@ -213,11 +211,11 @@ pub fn parse(file: &SpecFile) -> Result<Spec, Vec<Diagnostic>> {
         help,
     };
     let mut problems = Vec::new();
-    let expectation = expectation(&file.text).unwrap_or_else(|span| {
+    let expectation = expectation::of_file(&file.text).unwrap_or_else(|span| {
         problems.push(diagnostic(
             span,
             "this is no expectation".into(),
-            Some("write `# plimsoll: expect deadlock` or `# plimsoll: expect none`".into()),
+            Some(format!("write `# plimsoll: expect` and one of {}", Expectation::WORDS)),
         ));
         Expectation::None
     });
@@ -255,23 +253,6 @@ pub fn parse(file: &SpecFile) -> Result<Spec, Vec<Diagnostic>> {
         permutations,
         unused_steps,
     })
-}
-
-/// The file's `# plimsoll:` line, or the range of one that says nothing known.
-fn expectation(text: &str) -> Result<Expectation, Range<usize>> {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let span = start..start + line.trim_end().len();
-        start += line.len();
-        let Some(comment) = line.trim_start().strip_prefix('#') else { continue };
-        let Some(words) = comment.trim_start().strip_prefix("plimsoll:") else { continue };
-        return match words.split_whitespace().collect::<Vec<_>>().as_slice() {
-            ["expect", "none"] => Ok(Expectation::None),
-            ["expect", "deadlock"] => Ok(Expectation::Deadlock),
-            _ => Err(span),
-        };
-    }
-    Ok(Expectation::None)
 }
 
 /// Step names and what they stand for.

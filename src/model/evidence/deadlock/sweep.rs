@@ -20,10 +20,12 @@ pub struct ContentionPoint {
     pub spec: String,
     /// How many sessions ran transactions at the same time.
     pub workers: u32,
-    /// How many rows they shared.
+    /// How many rows they shared; 0 where the spec's rows cannot be chosen.
     pub hot_rows: u32,
     /// Whether rows were locked in one order.
     pub ordered: bool,
+    /// `deadlock_timeout` of the workers, in microseconds.
+    pub deadlock_timeout_us: f64,
     /// How long, in seconds.
     pub duration_s: f64,
     /// Transactions committed.
@@ -32,6 +34,8 @@ pub struct ContentionPoint {
     pub deadlocks: u64,
     /// Attempts beyond the first.
     pub retries: u64,
+    /// Attempts that failed with anything else.
+    pub failures: u64,
     /// From a transaction's first attempt to its commit.
     pub latency: LatencySummary,
 }

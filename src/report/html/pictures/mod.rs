@@ -3,6 +3,7 @@
 
 mod budgets;
 mod deadlock;
+mod deadlock_sweep;
 mod growth;
 mod latency;
 mod n_plus_one;
@@ -18,7 +19,11 @@ pub(super) fn of(evidence: &Evidence) -> Vec<String> {
         Evidence::None => Vec::new(),
         Evidence::SlowQueries(evidence) => budgets::figures(evidence),
         Evidence::Regression(evidence) => regression::figures(evidence),
-        Evidence::Deadlock(evidence) => deadlock::figures(evidence),
+        Evidence::Deadlock(evidence) => {
+            let mut figures = deadlock::figures(evidence);
+            figures.extend(deadlock_sweep::figures(evidence));
+            figures
+        }
         Evidence::NPlusOne(evidence) => n_plus_one::figures(evidence),
     }
 }

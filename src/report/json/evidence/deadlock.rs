@@ -342,6 +342,8 @@ mirror! {
         hot_rows: u32,
         /// Whether rows were locked in one order.
         ordered: bool,
+        /// `deadlock_timeout` of the workers, in microseconds.
+        deadlock_timeout_us: Real,
         /// How long, in seconds.
         duration_s: Real,
         /// Transactions committed.
@@ -350,6 +352,8 @@ mirror! {
         deadlocks: u64,
         /// Attempts beyond the first.
         retries: u64,
+        /// Attempts that failed with anything else.
+        failures: u64,
         /// From a transaction's first attempt to its commit.
         latency: LatencySummaryEntry,
     }
