@@ -13,6 +13,7 @@ mod file;
 mod inline;
 mod model;
 mod numeric;
+mod readable;
 mod template;
 mod value;
 
@@ -23,5 +24,6 @@ pub use model::{
     Argument, Bounds, ColumnSource, ColumnValues, Header, Losses, Outcome, Protocol, StatementRecord,
     StatementShape, TableName, Trace, TraceEvent,
 };
+pub use readable::{hexadecimal, readable};
 pub use template::{Slot, StatementTemplate};
 pub use value::{Format, ValueHash, ValueHasher};

@@ -77,6 +77,8 @@ fn budgets() -> SlowQueriesEvidence {
 
 fn load_point(workers: u32) -> ContentionPoint {
     ContentionPoint {
+        deadlock_timeout_us: 100_000.0,
+        failures: 0,
         spec: "ship_orders".into(),
         workers,
         hot_rows: 2,

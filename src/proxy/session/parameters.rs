@@ -1,8 +1,7 @@
 //! The values of a Bind, by number.
 
-use crate::trace::{Bound, Format};
+use crate::trace::{Bound, Format, hexadecimal, readable};
 use crate::wire::{Bind, Field};
-use std::fmt::Write;
 
 /// Bound values with their types and formats.
 pub(super) struct Values<'a> {
@@ -34,14 +33,7 @@ impl<'a> Values<'a> {
         let Some(bytes) = bytes else { return Some(Bound { type_oid, text: None }) };
         let text = match format {
             Format::Text => String::from_utf8(bytes.to_vec()).ok()?,
-            Format::Binary => {
-                let text = binary_text(type_oid, bytes);
-                // Hexadecimal is how bytea is written; of any other type it is not the value.
-                if text.starts_with("\\x") && type_oid != 17 {
-                    return None;
-                }
-                text
-            }
+            Format::Binary => readable(type_oid, bytes)?,
         };
         Some(Bound { type_oid, text: Some(text) })
     }
@@ -52,58 +44,7 @@ impl<'a> Values<'a> {
         let bytes = bytes?;
         match format {
             Format::Text => Some(String::from_utf8_lossy(bytes).into_owned()),
-            Format::Binary => Some(binary_text(oid, bytes)),
-        }
-    }
-}
-
-fn binary_text(oid: u32, bytes: &[u8]) -> String {
-    match (oid, bytes) {
-        (16, [flag]) => if *flag == 0 { "f" } else { "t" }.to_owned(),
-        (21 | 0, &[a, b]) => i16::from_be_bytes([a, b]).to_string(),
-        (23 | 0, &[a, b, c, d]) => i32::from_be_bytes([a, b, c, d]).to_string(),
-        (26, &[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]).to_string(),
-        (20 | 0, &[a, b, c, d, e, f, g, h]) => i64::from_be_bytes([a, b, c, d, e, f, g, h]).to_string(),
-        (700, &[a, b, c, d]) => f32::from_be_bytes([a, b, c, d]).to_string(),
-        (701, &[a, b, c, d, e, f, g, h]) => f64::from_be_bytes([a, b, c, d, e, f, g, h]).to_string(),
-        (2950, [_, ..]) if bytes.len() == 16 => uuid(bytes),
-        (25 | 1042 | 1043 | 19 | 114 | 705, text) => String::from_utf8_lossy(text).into_owned(),
-        _ => {
-            let mut text = String::from("\\x");
-            for byte in bytes {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{byte:02x}");
-            }
-            text
-        }
-    }
-}
-
-fn uuid(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(36);
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::binary_text;
-
-    #[test]
-    fn known_binary_values_become_their_text() {
-        for (oid, bytes, text) in [
-            (23, vec![0, 0, 1, 0], "256"),
-            (16, vec![1], "t"),
-            (25, b"abc".to_vec(), "abc"),
-            (2950, vec![0xab; 16], "abababab-abab-abab-abab-abababababab"),
-            (9999, vec![1, 255], "\\x01ff"),
-        ] {
-            assert_eq!(binary_text(oid, &bytes), text);
+            Format::Binary => Some(readable(oid, bytes).unwrap_or_else(|| hexadecimal(bytes))),
         }
     }
 }

@@ -413,7 +413,7 @@ mod tests {
         assert_eq!(
             problems("\n  # plimsoll: expect often\nsession s step a { }"),
             [
-                "2:1: this is no expectation (write `# plimsoll: expect deadlock` or `# plimsoll: expect none`)"
+                "2:1: this is no expectation (write `# plimsoll: expect` and one of none, deadlock, serialization-failure, lock-timeout, unique-violation or queue-reordered)"
             ]
         );
     }

@@ -30,7 +30,7 @@ pub(super) fn figures(evidence: &DeadlockEvidence) -> Vec<String> {
             figures.push(
                 Chart {
                     title: format!("{spec}: {what} over concurrent workers, {rows}"),
-                    labels: written.iter().map(|point| format!("{} workers", point.workers)).collect(),
+                    labels: written.iter().map(|point| point.workers.to_string()).collect(),
                     series: series.collect(),
                     show,
                     is_logarithmic: false,
