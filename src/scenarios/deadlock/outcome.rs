@@ -1,6 +1,7 @@
 //! What an executed order came to, and which deadlock it was. No I/O.
 
 use super::record::{Ending, Execution, StepRecord};
+use super::report;
 use super::spec::{Permutation, Spec};
 use super::waits;
 use crate::model::evidence::deadlock::{Outcome, StepFailure, WaitEdge};
@@ -85,16 +86,28 @@ pub(super) fn victim(execution: &Execution) -> Option<&StepRecord> {
 /// The part of a deadlocking order up to the step that closed the cycle, without the steps of
 /// sessions outside of it.
 pub(super) fn closing_prefix(spec: &Spec, execution: &Execution) -> Option<Permutation> {
-    let failed_at = victim(execution)?.finished_at?;
-    let cycle = wait_cycle(spec, execution);
+    let victim = victim(execution)?;
+    let failed_at = victim.finished_at?;
+    let cycle = reported_cycle(spec, execution, victim);
     let is_member = |record: &StepRecord| {
         let name = &spec.sessions[record.step.session].name;
         cycle.is_empty() || cycle.iter().any(|edge| edge.waiter_session == *name)
     };
     let sent: Vec<_> =
         execution.steps.iter().filter(|step| step.sent_at < failed_at && is_member(step)).collect();
-    // What was sent after the last member was blocked did not close the cycle.
-    let last_wait = sent.iter().rposition(|step| step.was_blocked || step.error.is_some())?;
-    let steps: Vec<_> = sent[..=last_wait].iter().map(|record| record.step).collect();
+    // Every member is blocked in its last step, so the last of them all closed the cycle. Whether it
+    // was seen blocked does not matter: on a busy machine a short wait may be over before it is.
+    let last = match cycle.is_empty() {
+        true => sent.iter().rposition(|step| step.was_blocked || step.error.is_some())?,
+        false => sent.len().checked_sub(1)?,
+    };
+    let steps: Vec<_> = sent[..=last].iter().map(|record| record.step).collect();
     Some(Permutation::plain(&steps))
+}
+
+/// The cycle as the server reported it to the victim, else as it was seen.
+fn reported_cycle(spec: &Spec, execution: &Execution, victim: &StepRecord) -> Vec<WaitEdge> {
+    let detail = victim.error.as_ref().and_then(|error| error.detail.as_deref());
+    let reported = report::edges(spec, execution, detail.unwrap_or_default());
+    if reported.is_empty() { wait_cycle(spec, execution) } else { reported }
 }

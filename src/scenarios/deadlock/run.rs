@@ -29,6 +29,9 @@ use crate::stats::clock;
 
 pub use super::options::Options;
 
+/// How often a deadlock is replayed before it is reported without its waits.
+const REPLAYS: u32 = 3;
+
 /// Where specs run.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
@@ -233,7 +236,14 @@ async fn examine(
     if let Some(order) = &explored.shortest {
         let full = manner(place.target, options, &Pace::Measuring);
         let mut stage = Stage::open(spec, place.target, place.source, full).await?;
-        if let Some(replay) = measure::replay(&mut stage, spec, order).await? {
+        let mut replay = None;
+        for _ in 0..REPLAYS {
+            replay = measure::replay(&mut stage, spec, order).await?;
+            if replay.is_some() {
+                break;
+            }
+        }
+        if let Some(replay) = replay {
             place.progress.phase(&format!("deadlock: measuring {}", spec.name), None);
             cost = Some(measure_cost(place, &mut stage, spec, order, &replay, options).await?);
             case = Some(deadlock_case(spec, order, &replay));
