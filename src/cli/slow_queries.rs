@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Hash every result, so that a later run can tell whether it changed
     #[arg(long)]
     hash_results: bool,
+    /// Suppose indexes with the extension hypopg (the planner's cost only) instead of trying them on a clone
+    #[arg(long)]
+    suppose_indexes: bool,
     /// Measure the N statements that took the most time, as the target's `pg_stat_statements`
     /// counted [default N: 10]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10",
@@ -50,6 +53,7 @@ pub(super) async fn run(
         queries: options.queries.clone(),
         baseline: options.baseline.as_deref().map(|run| baseline(global, run)).transpose()?,
         hash_results: options.hash_results,
+        suppose_indexes: options.suppose_indexes,
         from_statements: options.from_statements.map(usize::from),
         trace: options.trace.clone(),
         // Named ones are measured beside what other sources give.

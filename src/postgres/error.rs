@@ -100,6 +100,9 @@ pub enum Error {
         /// The server's report, where the server answered.
         server: Option<Box<ServerError>>,
     },
+    /// Caches cannot be emptied.
+    #[error("{0}")]
+    Caches(String),
     /// The server is older or newer than what is supported.
     #[error("{0}")]
     Version(String),

@@ -26,6 +26,8 @@ pub struct Query {
     pub statements: Vec<String>,
     /// In order of first use in the statements.
     pub parameters: Vec<Parameter>,
+    /// `-- cache: cold`: every sample meets empty caches.
+    pub is_cold: bool,
     /// Declared parameters that only the expressions of others refer to.
     pub intermediate: Vec<Parameter>,
     /// Limits from `-- budget:`, else the project's default.

@@ -58,7 +58,7 @@ pub struct SlowQueriesSettings {
     pub max_seconds: f64,
     /// `connections`: how many connections one after another at least.
     pub connections: u32,
-    /// `cold`: drop the server's caches first as far as that can be done; default false.
+    /// `cold`: every sample of every query meets empty caches; default false.
     pub cold: bool,
 }
 

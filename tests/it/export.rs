@@ -52,6 +52,7 @@ fn budgets() -> SlowQueriesEvidence {
         location: Some(SourceLocation { path: "queries/order_history.sql".into(), line: 1 }),
         origin: None,
         verdict: Verdict::Pass,
+        cold: false,
         writes: false,
         latency: None,
         budgets: vec![

@@ -14,6 +14,7 @@ fn query(parameters: &[&str]) -> Query {
         Parameter { name: name.to_owned(), source, line: 3 }
     };
     Query {
+        is_cold: false,
         intermediate: Vec::new(),
         name: "history".to_owned(),
         path: "queries/history.sql".into(),

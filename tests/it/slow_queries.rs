@@ -1,5 +1,6 @@
 //! `slow-queries` against a real server: what passes, what breaks and why.
 
+mod cold;
 mod program;
 mod sources;
 mod volumes;

@@ -27,7 +27,7 @@ pub struct DecisionRule {
     pub each: f64,
     /// Executions of each statement before anything is recorded, per connection.
     pub warm_up: usize,
-    /// Whether the server's caches were declared cold.
+    /// Whether the caches were declared cold, for one query at least.
     pub cold: bool,
 }
 
@@ -112,6 +112,8 @@ pub struct QueryEvidence {
     pub origin: Option<StatementOrigin>,
     /// Of all its budgets.
     pub verdict: Verdict,
+    /// Whether every sample met empty caches.
+    pub cold: bool,
     /// Whether it writes, so that it was measured in transactions rolled back.
     pub writes: bool,
     /// The client-seen time; `None` where it could not be executed.
@@ -203,13 +205,20 @@ pub struct TimeShares {
     pub transfer: f64,
 }
 
-/// An index created in a clone to see what it would do.
+/// An index tried to see what it would do: created in a clone and measured, or
+/// only believed in by the planner.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexTrial {
     /// The statement that creates it.
     pub create_index: String,
     /// Whether the planner uses it.
     pub used: bool,
+    /// Whether it was never built: then only the planner's costs are known, the rest is 0.
+    pub hypothetical: bool,
+    /// The planner's cost before.
+    pub cost_before: f64,
+    /// The planner's cost with it.
+    pub cost_after: f64,
     /// Blocks before.
     pub buffers_before: u64,
     /// Blocks with it.

@@ -12,7 +12,7 @@ use crate::sql::statement::{StatementKind, split_statements, statement_kind};
 use std::ops::Range;
 use std::path::Path;
 
-const HEADERS: [&str; 4] = ["name", "budget", "param", "transaction"];
+const HEADERS: [&str; 5] = ["name", "budget", "param", "transaction", "cache"];
 
 /// A query with the place of its name, for duplicates over several files.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,6 +227,7 @@ impl Section<'_> {
                 path: self.path.to_path_buf(),
                 line: self.line(name.start),
                 statements: statements.iter().map(|range| self.text[range.clone()].to_owned()).collect(),
+                is_cold: self.is_cold(problems),
                 parameters,
                 intermediate,
                 budgets: if budgets.is_empty() { self.around.default_budgets.to_vec() } else { budgets },
@@ -271,6 +272,22 @@ impl Section<'_> {
             }
         }
         statements
+    }
+
+    fn is_cold(&self, problems: &mut Problems<'_>) -> bool {
+        let mut is_cold = false;
+        for header in self.headers.iter().filter(|header| header.key == "cache") {
+            match header.value {
+                "cold" => is_cold = true,
+                "warm" => is_cold = false,
+                other => problems.add(
+                    header.value_span(),
+                    format!("a cache is cold or warm, not `{other}`"),
+                    "write `-- cache: cold`, or leave it out for a warm one",
+                ),
+            }
+        }
+        is_cold
     }
 
     fn declarations(&self, problems: &mut Problems<'_>) -> Vec<Declaration> {
@@ -355,7 +372,9 @@ impl Section<'_> {
         }) {
             intermediate.push(declarations.remove(at).parameter);
         }
-        for declaration in &declarations {
+        // What cannot be read may be what uses the others.
+        let unused: &[Declaration] = if self.has_unreadable_source() { &[] } else { &declarations };
+        for declaration in unused {
             let name = &declaration.parameter.name;
             let help = match nearest(name, unknown.iter().map(String::as_str)) {
                 Some(used) => format!("the statement uses `:{used}`"),
@@ -364,6 +383,13 @@ impl Section<'_> {
             problems.add(declaration.span.clone(), format!("no statement uses `:{name}`"), help);
         }
         (parameters, intermediate)
+    }
+
+    fn has_unreadable_source(&self) -> bool {
+        let mut sources = self.headers.iter().filter(|header| header.key == "param");
+        sources.any(|header| {
+            header.value.split_once('=').is_none_or(|(_, source)| ParameterSource::parse(source).is_err())
+        })
     }
 
     fn budgets(&self, problems: &mut Problems<'_>) -> Vec<Budget> {
@@ -561,7 +587,7 @@ mod tests {
     #[test]
     fn headers_are_checked() {
         insta::assert_snapshot!(problems(
-            "-- name: a b\n-- budgte: p95 < 2ms\n-- budget: p95 < 2, buffers < 3 @ large\n-- param: x\n-- param: x = sampel(a.b)\n-- param: x = 1\n-- transaction: yes\nselect :x"
+            "-- name: a b\n-- budgte: p95 < 2ms\n-- budget: p95 < 2, buffers < 3 @ large\n-- param: x\n-- param: x = sampel(a.b)\n-- param: x = 1\n-- transaction: yes\n-- cache: hot\nselect :x"
         ), @r"
         error: `a b` is not a name
          --> queries/a.sql:1:10
@@ -626,6 +652,14 @@ mod tests {
           |                 ^^^
           |
           = help: write `-- transaction`
+
+        error: a cache is cold or warm, not `hot`
+         --> queries/a.sql:8:11
+          |
+        8 | -- cache: hot
+          |           ^^^
+          |
+          = help: write `-- cache: cold`, or leave it out for a warm one
         ");
     }
 

@@ -28,6 +28,13 @@ same!(String, bool, u8, u16, u32, u64, i16, i32, i64, usize);
 #[serde(transparent)]
 pub(in crate::report::json) struct Real(Option<f64>);
 
+impl Real {
+    /// Where an earlier version did not write the key.
+    pub(in crate::report::json) fn unknown() -> Self {
+        Self(None)
+    }
+}
+
 impl Mirror<f64> for Real {
     fn mirror(model: &f64) -> Self {
         Self(model.is_finite().then_some(*model))

@@ -186,6 +186,7 @@ mod tests {
             location: Some(SourceLocation { path: "queries/history.sql".into(), line: 1 }),
             origin: None,
             verdict: Verdict::Pass,
+            cold: false,
             writes: false,
             latency: None,
             budgets: Vec::new(),

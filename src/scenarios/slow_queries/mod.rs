@@ -50,6 +50,8 @@ pub struct Options {
     pub baseline: Option<Baseline>,
     /// Tries an index for a broken budget, on a clone.
     pub try_indexes: bool,
+    /// Supposes indexes with hypopg instead of creating them on a clone.
+    pub suppose_indexes: bool,
     /// Also measures so many of the statements that took the most time, as the target's
     /// `pg_stat_statements` counted.
     pub from_statements: Option<usize>,
@@ -69,6 +71,7 @@ impl Default for Options {
             hash_results: false,
             baseline: None,
             try_indexes: true,
+            suppose_indexes: false,
             from_statements: None,
             trace: None,
             with_declared: true,

@@ -20,6 +20,9 @@ pub(super) struct MeasuringPlan {
     pub(super) run_confidence: f64,
     pub(super) max: Duration,
     pub(super) max_samples: u64,
+    /// Whether the project declared every query cold.
+    pub(super) all_cold: bool,
+    /// Whether one query is at least.
     pub(super) cold: bool,
 }
 
@@ -48,7 +51,8 @@ impl MeasuringPlan {
             run_confidence: options.confidence,
             max: Duration::from_secs_f64(settings.max_seconds.clamp(0.001, 86_400.0)),
             max_samples: settings.max_samples,
-            cold: settings.cold,
+            all_cold: settings.cold,
+            cold: settings.cold || queries.iter().any(|query| query.is_cold),
         }
     }
 

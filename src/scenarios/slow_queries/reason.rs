@@ -90,6 +90,13 @@ pub(crate) fn lines(reason: &Reason) -> Vec<String> {
 }
 
 fn trial_line(trial: &IndexTrial) -> String {
+    if trial.hypothetical {
+        let used = if trial.used { "uses it" } else { "does not use it" };
+        return format!(
+            "supposed by hypopg, neither built nor executed: with {} the planner {used} and its cost goes from {:.0} to {:.0}",
+            trial.create_index, trial.cost_before, trial.cost_after
+        );
+    }
     if !trial.used {
         return format!("tried on a clone: {} is not used by the planner", trial.create_index);
     }
@@ -109,6 +116,9 @@ pub(crate) fn next_step(reason: Option<&Reason>) -> String {
         return "run EXPLAIN (ANALYZE, BUFFERS) on the query and raise the budget only with a reason".into();
     };
     match &reason.trial {
+        Some(trial) if trial.hypothetical && trial.used && trial.cost_after * 2.0 <= trial.cost_before => {
+            format!("try {} on a copy of the database: only its cost is known so far", trial.create_index)
+        }
         Some(trial) if trial.helps() => {
             format!("add a migration with {}", trial.create_index)
         }
@@ -122,6 +132,6 @@ pub(crate) fn next_step(reason: Option<&Reason>) -> String {
 impl IndexTrial {
     /// Whether the index made a difference worth a migration: used, and at most half the blocks.
     pub(crate) fn helps(&self) -> bool {
-        self.used && self.buffers_after * 2 <= self.buffers_before
+        !self.hypothetical && self.used && self.buffers_after * 2 <= self.buffers_before
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct QueryRecord {
     pub(crate) origin: Option<StatementOrigin>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
+    /// Whether every sample meets empty caches.
+    pub(crate) cold: bool,
     /// Whether it needs a transaction that may write.
     pub(crate) writes: bool,
     /// What EXPLAIN (ANALYZE, BUFFERS) said, one entry per parameter set explained.

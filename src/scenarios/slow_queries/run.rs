@@ -13,13 +13,13 @@ use super::record::{ExplainedSet, Latencies, QueryRecord};
 use super::sampling::Sampling;
 use super::sources::{self, Subject};
 use super::summary::{doubts, too_few};
-use super::trial::try_index;
+use super::trial::{suppose_index, try_index};
 use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
 use crate::model::evidence::slow_queries::{IndexTrial, TableSize};
 use crate::model::{MeasurementWarning, ScenarioReport, TargetKind, Verdict};
 use crate::parameters;
-use crate::postgres::{TableExtent, table_extents};
+use crate::postgres::{TableExtent, create_hypopg, table_extents};
 use crate::prepare::Context;
 use crate::project::query::Query;
 use crate::project::settings::Volume;
@@ -44,9 +44,11 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     let queries: Vec<&Query> = subjects.iter().map(|subject| &subject.query).collect();
     let volumes = chosen_volumes(context, &options.volumes)?;
     let plan = MeasuringPlan::new(context, options, &queries, &volumes);
+    if plan.cold {
+        context.target.require_empty_caches(context.target.database()).await?;
+    }
     let mut report = Report::new(&plan);
     report.warnings.extend(durability_warnings(context));
-    report.warnings.extend(plan.cold.then(cold_is_not_cold));
     let mut records: Vec<(f64, Vec<QueryRecord>)> = Vec::new();
     for volume in &volumes {
         let measured = measure_volume(context, options, &plan, volume, &subjects).await?;
@@ -100,14 +102,6 @@ fn durability_warnings(context: &Context<'_>) -> Vec<MeasurementWarning> {
     off.into_iter().map(|setting| MeasurementWarning::DurabilityOff { setting }).collect()
 }
 
-/// The server offers no way to empty its caches, and the operating system none to users.
-fn cold_is_not_cold() -> MeasurementWarning {
-    MeasurementWarning::Other {
-        code: "caches-not-dropped",
-        message: "cold = true was asked for, but only the first execution of each parameter set met a cold cache: times are of a warm one".into(),
-    }
-}
-
 async fn measure_volume(
     context: &Context<'_>,
     options: &Options,
@@ -142,10 +136,13 @@ async fn measure_database(
     template: &str,
     database: &str,
 ) -> anyhow::Result<MeasuredVolume> {
-    let prepared = prepare(context, options, volume, subjects, database).await?;
+    if plan.cold {
+        context.target.require_empty_caches(database).await?;
+    }
+    let prepared = prepare(context, options, plan, volume, subjects, database).await?;
     let mut sampling = Sampling::new(context, plan, database, prepared)?;
     sampling.explain(context, plan, database).await?;
-    sampling.sample_all(context, plan).await?;
+    sampling.sample_all(context, plan, database).await?;
     if options.hash_results {
         sampling.hash_results(context, plan).await?;
     }
@@ -222,6 +219,7 @@ async fn table_sizes(
 async fn prepare(
     context: &Context<'_>,
     options: &Options,
+    plan: &MeasuringPlan,
     volume: &Volume,
     subjects: &[Subject],
     database: &str,
@@ -237,13 +235,10 @@ async fn prepare(
             (None, None) => match parameters::draw(&session, query, context.seed, count).await {
                 Ok(sets) => (subject.in_order(sets), None),
                 Err(error) if subject.origin.is_some() => (Vec::new(), Some(error.to_string())),
-                Err(error) => {
-                    let place = format!("{}:{}", query.path.display(), query.line);
-                    return Err(error).with_context(|| format!("{place}: parameters of {}", query.name));
-                }
+                Err(error) => return Err(error.into()),
             },
         };
-        let mut ready = PreparedQuery::new(subject, &volume.name, sets);
+        let mut ready = PreparedQuery::new(subject, &volume.name, plan.all_cold, sets);
         ready.unfit = unfit;
         prepared.push(Arc::new(ready));
     }
@@ -275,14 +270,20 @@ async fn investigate(
     let plans = explain_set(&session, query, set, record.writes, true, caps).await?;
     let found = plans.iter().find_map(candidate);
     let timed = ExplainedSet { label, plans };
-    if timed.blocks_read() > 0 && !plan.cold {
+    if timed.blocks_read() > 0 && !record.cold {
         warnings.push(MeasurementWarning::ColdCache { subject: query.name.clone() });
     }
     if let Some(worst) = record.explained.iter_mut().find(|explained| explained.label == timed.label) {
         *worst = timed;
     }
     match found {
-        Some(found) if options.try_indexes && caps.may_write => {
+        Some(found) if options.suppose_indexes || options.try_indexes && !caps.may_write => {
+            if caps.may_write {
+                create_hypopg(&session).await?;
+            }
+            Ok(suppose_index(&session, &found, query, set).await?)
+        }
+        Some(found) if options.try_indexes => {
             context.progress.say(&format!("{}: trying {} on a clone", query.name, found.create_index(None)));
             Ok(Some(try_index(context.target, template, &found, query, set, record.writes, caps).await?))
         }

@@ -11,6 +11,7 @@ use super::workload::PreparedQuery;
 use crate::load::{Address, Encryption};
 use crate::model::MeasurementWarning;
 use crate::prepare::Context;
+use crate::stats::clock;
 use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +103,7 @@ impl Sampling {
         &mut self,
         context: &Context<'_>,
         plan: &MeasuringPlan,
+        database: &str,
     ) -> anyhow::Result<()> {
         let last = plan.schedule.looks.last().copied().unwrap_or(0);
         context.progress.phase("sampling", Some(last as u64));
@@ -109,9 +111,16 @@ impl Sampling {
         for (number, &look) in plan.schedule.looks.iter().enumerate() {
             while opened < look && !self.done.iter().all(|done| *done) {
                 let connection = self.plan_connection(context.seed, opened as u64, plan);
-                let request = connection.clone();
-                let samples = tokio::task::spawn_blocking(move || sample::take(&request)).await??;
-                self.take_in(&connection, samples);
+                for connection in connection.apart() {
+                    let emptying = clock::now();
+                    for cold in connection.participants.iter().filter(|participant| participant.query.cold) {
+                        context.target.empty_caches(database).await?;
+                        self.spent_us[cold.index] += clock::elapsed_us(emptying);
+                    }
+                    let request = connection.clone();
+                    let samples = tokio::task::spawn_blocking(move || sample::take(&request)).await??;
+                    self.take_in(&connection, samples);
+                }
                 opened += 1;
                 context.progress.advance_to(opened as u64);
             }
@@ -131,8 +140,8 @@ impl Sampling {
                     index,
                     query: Arc::clone(&self.queries[index]),
                     writes: self.records[index].writes,
-                    samples: samples_per_connection(cost, max_us),
-                    warm_up: warm_up(cost),
+                    samples: if self.queries[index].cold { 1 } else { samples_per_connection(cost, max_us) },
+                    warm_up: if self.queries[index].cold { 0 } else { warm_up(cost) },
                 }
             })
             .collect();
@@ -192,7 +201,9 @@ impl Sampling {
                 Failure::Failed { message }
             });
         }
-        self.ping.connections.push(samples.ping_us);
+        if plan.ping_samples > 0 {
+            self.ping.connections.push(samples.ping_us);
+        }
         self.cpu += samples.cpu;
         self.wall += samples.wall;
         self.executions += samples.executions;
@@ -222,12 +233,31 @@ impl Sampling {
     }
 }
 
+impl ConnectionPlan {
+    /// The warm queries share a connection; a cold one has a connection of its own, as what ran
+    /// before it would have filled the caches. The reference statement runs in the first.
+    fn apart(self) -> Vec<Self> {
+        let (cold, warm): (Vec<Participant>, Vec<Participant>) =
+            self.participants.iter().cloned().partition(|participant| participant.query.cold);
+        let groups = std::iter::once(warm).chain(cold.into_iter().map(|participant| vec![participant]));
+        let mut plans: Vec<Self> = groups
+            .filter(|participants| !participants.is_empty())
+            .map(|participants| Self { participants, ping_samples: 0, ..self.clone() })
+            .collect();
+        if let Some(first) = plans.first_mut() {
+            first.ping_samples = self.ping_samples;
+        }
+        plans
+    }
+}
+
 fn new_record(query: &PreparedQuery) -> QueryRecord {
     QueryRecord {
         name: query.name.clone(),
         location: query.location.clone(),
         origin: query.origin.clone(),
         budgets: query.budgets.clone(),
+        cold: query.cold,
         writes: false,
         explained: Vec::new(),
         latencies: Latencies::default(),

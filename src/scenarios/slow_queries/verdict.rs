@@ -68,6 +68,7 @@ pub(crate) fn judge(
         location: record.location.clone(),
         origin: record.origin.clone(),
         verdict,
+        cold: record.cold,
         writes: record.writes,
         latency: summarise(&record.latencies),
         budgets,

@@ -1,5 +1,6 @@
 //! Tables of records and the verdicts they must come to.
 
+use super::reason::{lines, next_step};
 use super::record::{ExplainedSet, Failure, Latencies, QueryRecord};
 use super::verdict::{counters_fail, is_settled, judge, scenario_verdict, summary};
 use crate::model::evidence::slow_queries::IndexTrial;
@@ -45,6 +46,7 @@ fn record(budgets: Vec<Budget>) -> QueryRecord {
         location: Some(SourceLocation { path: "queries/order_history.sql".into(), line: 1 }),
         origin: None,
         budgets,
+        cold: false,
         writes: false,
         explained: vec![ExplainedSet { label: "user_id=17".into(), plans: vec![plan()] }],
         latencies: spread(900.0, 1_100.0),
@@ -178,6 +180,9 @@ fn every_kind_of_broken_budget_has_its_code() {
 #[test]
 fn the_reason_names_node_parameters_shares_and_the_tried_index() {
     let trial = IndexTrial {
+        hypothetical: false,
+        cost_before: 0.0,
+        cost_after: 0.0,
         create_index: "CREATE INDEX ON orders (user_id)".into(),
         used: true,
         buffers_before: 40,
@@ -205,6 +210,9 @@ fn the_reason_names_node_parameters_shares_and_the_tried_index() {
 #[test]
 fn an_index_that_does_not_help_is_not_proposed() {
     let trial = IndexTrial {
+        hypothetical: false,
+        cost_before: 0.0,
+        cost_after: 0.0,
         create_index: "CREATE INDEX ON orders (user_id)".into(),
         used: false,
         buffers_before: 40,
@@ -253,4 +261,33 @@ fn the_scenario_is_as_bad_as_its_worst_query_and_says_how_many() {
     assert_eq!(scenario_verdict(&[&kept, &broken]), Verdict::Fail);
     assert_eq!(summary(&[&kept, &broken]), "1 of 2 queries within budget, 1 over");
     assert_eq!(scenario_verdict(&[]).word(), "skipped");
+}
+
+#[test]
+fn an_index_that_was_only_supposed_is_never_called_measured() {
+    let trial = |used, cost_after| IndexTrial {
+        hypothetical: true,
+        cost_before: 400.0,
+        cost_after,
+        create_index: "CREATE INDEX ON orders (user_id)".into(),
+        used,
+        buffers_before: 0,
+        buffers_after: 0,
+        execution_before_us: 0.0,
+        execution_after_us: 0.0,
+    };
+    let told = |trial| {
+        let over = record(vec![counter(CounterMetric::Buffers, 5.0)]);
+        let judged = judge(&over, &spread(90.0, 110.0), CONFIDENCE, Some(trial));
+        let reason = judged.evidence.reason.unwrap();
+        (lines(&reason).pop().unwrap(), next_step(Some(&reason)))
+    };
+    let (line, next) = told(trial(true, 8.0));
+    assert_eq!(
+        line,
+        "supposed by hypopg, neither built nor executed: with CREATE INDEX ON orders (user_id) the planner uses it and its cost goes from 400 to 8"
+    );
+    assert!(next.starts_with("try CREATE INDEX ON orders (user_id) on a copy"), "{next}");
+    assert!(!told(trial(true, 300.0)).1.contains("migration"));
+    assert!(told(trial(false, 400.0)).0.contains("does not use it"));
 }

@@ -48,6 +48,8 @@ pub(crate) struct PreparedQuery {
     pub(crate) unfit: Option<String>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
+    /// Whether every sample meets empty caches.
+    pub(crate) cold: bool,
     /// Its statements; several make one transaction.
     pub(crate) statements: Vec<BoundStatement>,
     /// What its parameters are set to.
@@ -56,7 +58,7 @@ pub(crate) struct PreparedQuery {
 
 impl PreparedQuery {
     /// Makes a query ready for a volume.
-    pub(crate) fn new(subject: &Subject, volume: &str, sets: Vec<ParameterSet>) -> Self {
+    pub(crate) fn new(subject: &Subject, volume: &str, cold: bool, sets: Vec<ParameterSet>) -> Self {
         let query = &subject.query;
         let holds = |budget: &&Budget| budget.volume.as_deref().is_none_or(|only| only == volume);
         let statements = query.statements.iter().map(|statement| bind(statement, query)).collect();
@@ -69,6 +71,7 @@ impl PreparedQuery {
             origin: subject.origin.clone(),
             unfit: subject.unfit.clone(),
             budgets: query.budgets.iter().filter(holds).cloned().collect(),
+            cold: cold || query.is_cold,
             statements,
             sets,
         }

@@ -130,6 +130,26 @@ async fn a_precious_database_is_only_read() {
     assert_eq!(rows, 2000);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_clone_is_allowed_an_index_is_supposed() {
+    let query = "-- name: by_status\n-- budget: buffers < 5\n-- param: status = sample(orders.status)\n\
+                 SELECT id FROM orders WHERE status = :status;\n";
+    let shop = Shop::new("slow hypopg", query).await;
+    for statement in ["UPDATE orders SET status = 'n' || id", "VACUUM FULL orders", "ANALYZE orders"] {
+        shop.database.execute(statement).await;
+    }
+    let session = shop.database.session().await;
+    if session.batch_execute("CREATE EXTENSION hypopg").await.is_err() {
+        println!("skipped: the server has no hypopg");
+        return;
+    }
+    let (failed, text) = shop.run(&[]);
+    assert_eq!(failed, 1, "{text}");
+    assert!(text.contains("supposed by hypopg, neither built nor executed"), "{text}");
+    assert!(text.contains("the planner uses it and its cost goes from"), "{text}");
+    assert!(text.contains("next: try CREATE INDEX ON orders (status) on a copy"), "{text}");
+}
+
 #[test]
 fn several_statements_are_one_query_only_as_a_named_transaction() {
     let folder = tempfile::tempdir().unwrap();

@@ -31,7 +31,7 @@ mirror! {
         each: Real,
         /// Executions of each statement before anything is recorded, per connection.
         warm_up: usize,
-        /// Whether the server's caches were declared cold.
+        /// Whether the caches were declared cold, for one query at least.
         cold: bool,
     }
 
@@ -114,6 +114,9 @@ mirror! {
         origin: Option<StatementOriginEntry>,
         /// Of all its budgets.
         verdict: VerdictEntry,
+        /// Whether every sample met empty caches.
+        #[serde(default)]
+        cold: bool,
         /// Whether it writes, so that it was measured in transactions rolled back.
         writes: bool,
         /// The client-seen time; `None` where it could not be executed.
@@ -201,12 +204,22 @@ mirror! {
         transfer: Real,
     }
 
-    /// An index created in a clone to see what it would do.
+    /// An index tried to see what it would do: created in a clone and measured, or
+    /// only believed in by the planner.
     struct IndexTrialEntry of IndexTrial {
         /// The statement that creates it.
         create_index: String,
         /// Whether the planner uses it.
         used: bool,
+        /// Whether it was never built: then only the planner's costs are known, the rest is 0.
+        #[serde(default)]
+        hypothetical: bool,
+        /// The planner's cost before.
+        #[serde(default = "Real::unknown")]
+        cost_before: Real,
+        /// The planner's cost with it.
+        #[serde(default = "Real::unknown")]
+        cost_after: Real,
         /// Blocks before.
         buffers_before: u64,
         /// Blocks with it.

@@ -302,6 +302,7 @@ fn query(verb: &str, table: &str, hash: u64, statements: Vec<String>, parameters
         line: 0,
         statements,
         parameters,
+        is_cold: false,
         intermediate: Vec::new(),
         budgets: Vec::new(),
     }
