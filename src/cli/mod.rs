@@ -2,6 +2,7 @@
 //! options, a part of Plimsoll runs, its verdict becomes the exit code.
 
 mod arguments;
+mod compare;
 mod deadlock;
 mod demo;
 mod environment;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Report(report::Options),
     /// The kept runs, and the trend of a query
     History(history::Options),
+    /// What differs between two kept runs
+    Compare(compare::Options),
     /// Put kept runs into database tables, Prometheus or OpenTelemetry
     Export(export::Options),
 }
@@ -126,6 +129,7 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::Seed(options) => seed::run(global, terminal, options).await,
         Command::Report(options) => report::run(global, terminal, options),
         Command::History(options) => history::run(global, terminal, options),
+        Command::Compare(options) => compare::run(global, terminal, options),
         Command::Export(options) => export::run(global, terminal, options).await,
     }
 }

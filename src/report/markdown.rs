@@ -156,7 +156,7 @@ fn backticks(line: &str) -> usize {
 }
 
 /// Text that stays one table cell and starts no markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

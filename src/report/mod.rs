@@ -1,6 +1,7 @@
 //! The run report in every outgoing format: `&RunReport` to `io::Write`. The
 //! only home of formats that leave the program.
 
+pub mod compare;
 pub mod csv;
 mod deadlock_sweep;
 pub mod format;

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read their own environment and clock")]
 
 mod cli;
+mod compare;
 mod deadlock;
 mod deadlock_gate;
 mod deadlock_kinds;
