@@ -34,8 +34,13 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// On databases that are made ready for it: there its queries are checked first.
     fn executes_queries(&self) -> bool {
-        matches!(self, Self::SlowQueries(_) | Self::Regression(_))
+        match self {
+            Self::SlowQueries(_) => true,
+            Self::Regression(options) => options.other.is_none(),
+            _ => false,
+        }
     }
 
     pub(super) fn scenario(&self) -> Scenario {
@@ -146,14 +151,7 @@ async fn run_jobs(
         terminal: session.terminal,
     };
     let checkpoint = |entry: &ScenarioReport| growing.put(entry.clone());
-    let context = Context {
-        project: session.project,
-        target: session.target,
-        databases: session.databases,
-        seed: session.seed,
-        progress: session.terminal,
-        checkpoint: &checkpoint,
-    };
+    let context = session.context(&checkpoint);
     if jobs.iter().any(Job::executes_queries) {
         context.check_queries(&session.project.queries).await?;
     }

@@ -12,6 +12,9 @@ pub(crate) struct Options {
     /// The query whose trend to show; without one, the runs are listed
     #[arg(value_name = "QUERY")]
     query: Option<String>,
+    /// What each query costs at each schema version that `plimsoll regression` measured
+    #[arg(long)]
+    schema: bool,
 }
 
 /// Lists what is kept. A run that cannot be read is named, and the rest is shown.
@@ -32,6 +35,7 @@ pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Re
     }
     let mut bytes = Vec::new();
     match &options.query {
+        query if options.schema => history::write_schema_versions(&runs, query.as_deref(), &mut bytes)?,
         Some(query) => history::write_trend(&runs, query, &mut bytes)?,
         None => history::write_runs(&runs, &mut bytes)?,
     }

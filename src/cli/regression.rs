@@ -2,10 +2,14 @@
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::session::load_project;
-use super::{ExitCode, Failure, Terminal};
+use super::session::{load_project, with_session};
+use super::{ExitCode, Failure, Terminal, environment};
+use crate::model::KeptPlans;
 use crate::project::Project;
+use crate::report::json::kept_plans;
+use crate::report::kept_run;
 use crate::scenarios::regression as scenario;
+use std::path::{Path, PathBuf};
 
 /// `plimsoll regression`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +42,21 @@ pub(crate) struct Options {
     /// [default: ten times the largest]
     #[arg(long, value_name = "ROWS", requires = "under_load")]
     project_to: Option<u64>,
+    /// Keep the plans of now in this file, for a later --baseline
+    #[arg(long, value_name = "FILE", group = "sides", conflicts_with_all = ["under_load", "try_statement", "from"])]
+    keep_plans: Option<PathBuf>,
+    /// Compare the target as it is with plans kept earlier; nothing is cloned or migrated
+    #[arg(long, value_name = "FILE", group = "sides", conflicts_with_all = ["under_load", "try_statement", "from"])]
+    baseline: Option<PathBuf>,
+    /// Compare two databases as they are: the one before; both are only read
+    #[arg(long, value_name = "URL", group = "sides", conflicts_with_all = ["under_load", "try_statement", "from"])]
+    before_url: Option<String>,
+    /// The one after [default: the target]
+    #[arg(long, value_name = "URL", requires = "before_url")]
+    after_url: Option<String>,
+    /// Migrate the target itself, which must be marked as disposable, and compare it with what it was
+    #[arg(long, group = "sides", conflicts_with_all = ["under_load", "try_statement", "from"])]
+    in_place: bool,
 }
 
 pub(super) async fn run(
@@ -52,6 +71,10 @@ pub(super) async fn run(
         ));
     }
     super::session::check_query_names(&project, &options.queries)?;
+    let global = &with_after_url(global, options);
+    if let Some(path) = &options.keep_plans {
+        return keep_plans(global, terminal, &project, options, path).await;
+    }
     let job = Job::Regression(scenario::Options {
         from: options.from.clone(),
         to: options.to.clone(),
@@ -59,11 +82,89 @@ pub(super) async fn run(
         queries: options.queries.clone(),
         max_seconds: options.max_time,
         without_times: options.without_times,
+        other: other(global, &project, options)?,
         under_load: options.under_load.then(|| under_load(global, options)),
         ..scenario_options(global)
     });
     let finished = execute(global, terminal, &project, vec![job]).await?;
     conclude(global, terminal, finished)
+}
+
+/// The target is the database after.
+fn with_after_url(global: &Global, options: &Options) -> Global {
+    let mut global = global.clone();
+    global.url = options.after_url.clone().or(global.url);
+    global
+}
+
+/// Where the side before comes from, when it is no clone.
+fn other(
+    global: &Global,
+    project: &Project,
+    options: &Options,
+) -> Result<Option<scenario::kept::Other>, Failure> {
+    let has_url = global.url.is_some() || project.settings.database.url.is_some();
+    if let Some(path) = &options.baseline {
+        return read_plans(path).map(|plans| Some(scenario::kept::Other::Kept(plans)));
+    }
+    if let Some(url) = &options.before_url {
+        let missing = "--before-url needs the other database: give it with --after-url";
+        return if has_url {
+            Ok(Some(scenario::kept::Other::Url(url.clone())))
+        } else {
+            Err(Failure::Usage(missing.into()))
+        };
+    }
+    if options.in_place && !has_url {
+        return Err(Failure::Usage(
+            "--in-place migrates a database of yours: name it with --url, or leave --in-place out to compare clones".into(),
+        ));
+    }
+    Ok(options.in_place.then_some(scenario::kept::Other::InPlace))
+}
+
+fn read_plans(path: &Path) -> Result<KeptPlans, Failure> {
+    let place = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot read the plans in {place}: {error}; `plimsoll regression --keep-plans {place}` makes the file"
+        ))
+    })?;
+    kept_plans::read(&text)
+        .map_err(|error| Failure::Usage(format!("{place} holds no plans that --keep-plans wrote: {error}")))
+}
+
+/// Nothing is compared: the plans of now go into a file.
+async fn keep_plans(
+    global: &Global,
+    terminal: &Terminal,
+    project: &Project,
+    options: &Options,
+    path: &Path,
+) -> Result<ExitCode, Failure> {
+    let asked = scenario::Options {
+        to: options.to.clone(),
+        queries: options.queries.clone(),
+        ..scenario_options(global)
+    };
+    let kept = with_session(global, terminal, project, async |session| {
+        let context = session.context(&|_| {});
+        Ok(scenario::kept::keep(&context, &asked, &environment::started_at()).await?)
+    })
+    .await?;
+    for (query, reason) in &kept.left_out {
+        terminal.note(&format!("warning: {query} is not kept: {reason}"));
+    }
+    let mut bytes = Vec::new();
+    kept_plans::write(&kept.plans, &mut bytes)?;
+    kept_run::replace_file(path, &bytes)?;
+    let count = kept.plans.queries.len();
+    terminal.note(&format!(
+        "kept the plans of {count} queries ({}) in {}",
+        kept.plans.source,
+        path.display()
+    ));
+    Ok(ExitCode::Pass)
 }
 
 fn under_load(global: &Global, options: &Options) -> scenario::under_load::Options {

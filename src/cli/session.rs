@@ -3,9 +3,9 @@
 use super::arguments::Global;
 use super::interrupt::Interrupts;
 use super::{Failure, Terminal};
-use crate::model::Progress;
+use crate::model::{Progress, ScenarioReport};
 use crate::postgres::{Target, ThrowawayOptions};
-use crate::prepare::{Databases, snapshot_content};
+use crate::prepare::{Context, Databases, snapshot_content};
 use crate::project::Project;
 use crate::project::settings::Settings;
 use crate::project::transaction::SpecFile;
@@ -19,6 +19,23 @@ pub(super) struct Session<'a> {
     pub(super) databases: &'a Databases<'a>,
     pub(super) seed: u64,
     pub(super) interrupts: &'a Interrupts,
+}
+
+impl Session<'_> {
+    /// What a scenario works with.
+    pub(super) fn context<'b>(
+        &'b self,
+        checkpoint: &'b (dyn Fn(&ScenarioReport) + Send + Sync),
+    ) -> Context<'b> {
+        Context {
+            project: self.project,
+            target: self.target,
+            databases: self.databases,
+            seed: self.seed,
+            progress: self.terminal,
+            checkpoint,
+        }
+    }
 }
 
 /// The seed where none is asked for: the same run, the same answer.

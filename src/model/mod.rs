@@ -2,6 +2,7 @@
 //! leave the program live in `report/`.
 
 mod finding;
+mod kept_plans;
 mod measurement;
 mod progress;
 mod run_report;
@@ -11,6 +12,7 @@ mod warning;
 pub mod evidence;
 
 pub use finding::{Finding, Severity, SourceLocation};
+pub use kept_plans::{KeptPlans, KeptQuery, KeptSet, KeptTable};
 pub use measurement::{Interval, Measurement, Metric, Unit, Variant};
 pub use progress::{Progress, Quiet};
 pub use run_report::{

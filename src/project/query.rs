@@ -3,11 +3,13 @@
 mod expression;
 mod parse;
 mod source;
+mod thresholds;
 
 pub use expression::{Expression, ExpressionNode, Function};
 pub(in crate::project) use parse::unterminated;
 pub use parse::{ParsedQuery, Surroundings, parse};
 pub use source::SourceError;
+pub use thresholds::Thresholds;
 
 use super::budget::Budget;
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub struct Query {
     pub intermediate: Vec<Parameter>,
     /// Limits from `-- budget:`, else the project's default.
     pub budgets: Vec<Budget>,
+    /// What it may get worse by, where it says so itself.
+    pub thresholds: Thresholds,
 }
 
 /// A declared parameter.

@@ -3,6 +3,7 @@
 
 use super::table::{self, Align};
 use super::units;
+use crate::model::evidence::Evidence;
 use crate::model::{Measurement, RunReport, Scenario, Variant};
 use crate::stats::change_points::{ChangePoint, ChangePointOptions, change_points};
 use std::io;
@@ -56,6 +57,86 @@ pub fn write_trend(runs: &[RunReport], query: &str, out: &mut dyn io::Write) -> 
         writeln!(out, "no kept run measured `{query}`; measured were: {}", known.join(", "))?;
     }
     Ok(())
+}
+
+/// Metrics that a schema version is known by.
+const SCHEMA_METRICS: [&str; 4] = ["cost", "buffers", "rows_read", "server_time"];
+
+/// What each query costs at each schema version that `regression` measured, the
+/// latest run of each; of all queries, or of one.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_schema_versions(
+    runs: &[RunReport],
+    query: Option<&str>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut header = vec![("query", Align::Left), ("volume", Align::Left), ("version", Align::Left)];
+    let titles = SCHEMA_METRICS.map(|metric| metric.replace('_', " "));
+    header.extend(titles.iter().map(|title| (title.as_str(), Align::Right)));
+    header.push(("run", Align::Left));
+    let mut entries: Vec<(SchemaEntry<'_>, Vec<String>)> = Vec::new();
+    for run in runs {
+        for (entry, cells) in schema_entries(run) {
+            match entries.iter_mut().find(|(known, _)| *known == entry) {
+                Some((_, latest)) => *latest = cells,
+                None => entries.push((entry, cells)),
+            }
+        }
+    }
+    entries.retain(|(entry, _)| query.is_none_or(|query| query == entry.query));
+    entries.sort_by(|(a, _), (b, _)| (a.query, a.volume, a.version).cmp(&(b.query, b.volume, b.version)));
+    if entries.is_empty() {
+        let what = query.map(|query| format!("`{query}`")).unwrap_or_else(|| "a query".into());
+        return writeln!(
+            out,
+            "no kept run compared {what} at two schema versions; `plimsoll regression` does"
+        );
+    }
+    let rows: Vec<Vec<String>> = entries
+        .into_iter()
+        .map(|(entry, cells)| {
+            let place = [entry.query, entry.volume, entry.version].map(str::to_owned);
+            place.into_iter().chain(cells).collect()
+        })
+        .collect();
+    table::write(&header, &rows, out)
+}
+
+#[derive(PartialEq)]
+struct SchemaEntry<'a> {
+    query: &'a str,
+    volume: &'a str,
+    version: &'a str,
+}
+
+/// Every query of a run at both versions, with its figures and the run's id.
+fn schema_entries(run: &RunReport) -> Vec<(SchemaEntry<'_>, Vec<String>)> {
+    let mut entries = Vec::new();
+    for scenario in &run.scenarios {
+        let Evidence::Regression(evidence) = &scenario.evidence else { continue };
+        // Sides that are no schema versions.
+        if evidence.apart.is_some() {
+            continue;
+        }
+        for query in &evidence.queries {
+            for (version, side) in [(&evidence.from, Variant::Before), (&evidence.to, Variant::After)] {
+                let cell = |metric: &&str| {
+                    let of_side = |m: &&Measurement| {
+                        m.subject == query.query && m.metric == *metric && m.variant == side
+                    };
+                    let found = scenario.measurements.iter().find(of_side);
+                    found.map(|m| units::format(m.value, m.unit)).unwrap_or_default()
+                };
+                let mut cells: Vec<String> = SCHEMA_METRICS.iter().map(cell).collect();
+                cells.push(run.run_id.clone());
+                let entry = SchemaEntry { query: &query.query, volume: &evidence.volume, version };
+                entries.push((entry, cells));
+            }
+        }
+    }
+    entries
 }
 
 fn slow_query_measurements(runs: &[RunReport]) -> impl Iterator<Item = (&RunReport, &Measurement)> {

@@ -23,6 +23,7 @@ mod prepare;
 mod project;
 mod proxy;
 mod regression;
+mod regression_kept;
 mod reports;
 mod schema;
 mod seed;

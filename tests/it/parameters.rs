@@ -3,7 +3,7 @@
 use crate::support::{self, TestDatabase};
 use plimsoll::parameters::{self, Bounds, ParameterSet};
 use plimsoll::postgres::{Programs, Session};
-use plimsoll::project::query::{Parameter, ParameterSource, Query};
+use plimsoll::project::query::{Parameter, ParameterSource, Query, Thresholds};
 use std::collections::HashSet;
 
 /// A query whose parameters are `name = source`.
@@ -22,6 +22,7 @@ fn query(parameters: &[&str]) -> Query {
         statements: Vec::new(),
         parameters: parameters.iter().map(parameter).collect(),
         budgets: Vec::new(),
+        thresholds: Thresholds::default(),
     }
 }
 

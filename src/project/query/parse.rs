@@ -1,6 +1,7 @@
 //! Reads one file of queries: header comments, statements, parameters, budgets.
 
-use super::{Expression, Parameter, ParameterSource, Query};
+use super::thresholds;
+use super::{Expression, Parameter, ParameterSource, Query, Thresholds};
 use crate::project::budget::Budget;
 use crate::project::diagnostic::Diagnostic;
 use crate::project::fields::Problems;
@@ -12,7 +13,7 @@ use crate::sql::statement::{StatementKind, split_statements, statement_kind};
 use std::ops::Range;
 use std::path::Path;
 
-const HEADERS: [&str; 5] = ["name", "budget", "param", "transaction", "cache"];
+const HEADERS: [&str; 6] = ["name", "budget", "param", "transaction", "cache", "threshold"];
 
 /// A query with the place of its name, for duplicates over several files.
 #[derive(Debug, Clone, PartialEq)]
@@ -221,6 +222,7 @@ impl Section<'_> {
         check_references(&declarations, problems);
         let (parameters, intermediate) = self.parameters(&statements, declarations, problems);
         let budgets = self.budgets(problems);
+        let thresholds = self.thresholds(problems);
         ParsedQuery {
             query: Query {
                 name: name.value.to_owned(),
@@ -231,6 +233,7 @@ impl Section<'_> {
                 parameters,
                 intermediate,
                 budgets: if budgets.is_empty() { self.around.default_budgets.to_vec() } else { budgets },
+                thresholds,
             },
             name_span: name.value_span(),
         }
@@ -390,6 +393,17 @@ impl Section<'_> {
         sources.any(|header| {
             header.value.split_once('=').is_none_or(|(_, source)| ParameterSource::parse(source).is_err())
         })
+    }
+
+    fn thresholds(&self, problems: &mut Problems<'_>) -> Thresholds {
+        let mut all = Thresholds::default();
+        for header in self.headers.iter().filter(|header| header.key == "threshold") {
+            if let Err(error) = all.read(header.value) {
+                let span = error.span.start + header.value_start..error.span.end + header.value_start;
+                problems.add(span, error.message, thresholds::HELP);
+            }
+        }
+        all
     }
 
     fn budgets(&self, problems: &mut Problems<'_>) -> Vec<Budget> {

@@ -8,6 +8,8 @@
 mod mirror;
 mod evidence;
 mod intern;
+/// Kept plans as a file.
+pub mod kept_plans;
 mod run;
 
 use crate::model::RunReport;

@@ -119,7 +119,7 @@ fn add(
 }
 
 /// The plans of all statements of a case, in one transaction where there are several.
-async fn plans_of(
+pub(super) async fn plans_of(
     session: &Session,
     case: &Case,
     parameters: &CaseParameters,

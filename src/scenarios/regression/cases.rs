@@ -2,7 +2,7 @@
 //! and the parameter sets they run under. Plain data.
 
 use crate::project::budget::{BudgetRule, PlanRule};
-use crate::project::query::Query;
+use crate::project::query::{Query, Thresholds};
 use crate::sql::parameters::to_positional;
 use crate::sql::statement::{StatementKind, statement_kind};
 
@@ -17,6 +17,8 @@ pub struct Case {
     pub parameter_sets: Vec<CaseParameters>,
     /// What its budget asks of its plans.
     pub plan_budgets: Vec<PlanBudget>,
+    /// What it may get worse by, where it says so itself.
+    pub thresholds: Thresholds,
 }
 
 /// A plan check and its text in the project.
@@ -65,6 +67,7 @@ impl Case {
             _ => None,
         };
         Self {
+            thresholds: query.thresholds,
             plan_budgets: query.budgets.iter().filter_map(plan_budget).collect(),
             ..Self::of_statements(&query.name, &query.statements, parameter_sets)
         }
@@ -92,7 +95,13 @@ impl Case {
         if parameter_sets.is_empty() {
             parameter_sets.push(CaseParameters { label: String::new(), values: vec![None; names.len()] });
         }
-        Self { query: name.to_owned(), statements: case_statements, parameter_sets, plan_budgets: vec![] }
+        Self {
+            query: name.to_owned(),
+            statements: case_statements,
+            parameter_sets,
+            plan_budgets: vec![],
+            thresholds: Thresholds::default(),
+        }
     }
 
     /// Whether it must run inside a transaction that is rolled back.

@@ -3,6 +3,7 @@
 //! A counter decides only when it moves by more than a ratio and by more than
 //! a few units: one more index level is no regression.
 
+use super::kept::growth::Growth;
 use crate::model::Unit;
 use crate::model::evidence::regression::{Change, CounterComparison};
 use crate::plan::{Plan, Totals, estimate_error};
@@ -84,22 +85,29 @@ const COUNTERS: [Counter; 8] = [
 /// Every counter both sides have.
 #[must_use]
 pub fn counters(before: &Plan, after: &Plan, ratio: f64) -> Vec<CounterComparison> {
+    counters_of_grown(before, after, ratio, Growth::NONE)
+}
+
+/// The same, where the tables have grown or shrunk: what they explain is no change.
+#[must_use]
+pub fn counters_of_grown(before: &Plan, after: &Plan, ratio: f64, growth: Growth) -> Vec<CounterComparison> {
     let ratio = if before.is_parallel() || after.is_parallel() { ratio.max(PARALLEL_RATIO) } else { ratio };
     let (old, new) = (before.totals(), after.totals());
     let compare = |counter: &Counter| {
         let (before, after) = ((counter.read)(before, &old)?, (counter.read)(after, &new)?);
-        let change = moved(before, after, ratio, counter.negligible);
+        let change = moved(before, after, ratio, growth, counter.negligible);
         Some(CounterComparison { metric: counter.metric, unit: counter.unit, before, after, change })
     };
     COUNTERS.iter().filter_map(compare).collect()
 }
 
-fn moved(before: f64, after: f64, ratio: f64, negligible: f64) -> Change {
-    if (after - before).abs() <= negligible {
+fn moved(before: f64, after: f64, ratio: f64, growth: Growth, negligible: f64) -> Change {
+    let (least, most) = (before * growth.least, before * growth.most);
+    if (least - negligible..=most + negligible).contains(&after) {
         Change::Unchanged
-    } else if after > before * ratio {
+    } else if after > most * ratio {
         Change::Regressed
-    } else if after * ratio < before {
+    } else if after * ratio < least {
         Change::Improved
     } else {
         Change::Unchanged
@@ -162,6 +170,17 @@ mod tests {
     #[test]
     fn a_dropped_index_shows_on_a_table_of_one_block() {
         assert_eq!(verdict((2, 1, 0), (1, 1, 50)), Change::Regressed);
+    }
+
+    #[test]
+    fn what_a_larger_table_explains_is_no_change() {
+        let grown = |after: (u64, u64, u64)| {
+            let (before, after) = (execution(40, 3, 2_500), execution(after.0, after.1, after.2));
+            together(&counters_of_grown(&before, &after, 1.1, Growth { least: 1.0, most: 8.0 }))
+        };
+        assert_eq!(grown((320, 24, 20_000)), Change::Unchanged);
+        assert_eq!(grown((400, 24, 25_000)), Change::Regressed);
+        assert_eq!(grown((4, 3, 0)), Change::Improved);
     }
 
     #[test]

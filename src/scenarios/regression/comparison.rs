@@ -80,7 +80,8 @@ pub async fn compare_case(
         });
         return Ok(());
     }
-    let mut capture = capture::capture(pair, case, bench.limits.counter_ratio).await?;
+    let limits = bench.limits.with(&case.thresholds);
+    let mut capture = capture::capture(pair, case, limits.counter_ratio).await?;
     found.evidence.plans.append(&mut capture.plans);
     if let Some(failure) = &capture.failure {
         found.findings.push(findings::of_failure(&case.query, failure, location));
@@ -103,12 +104,12 @@ pub async fn compare_case(
         attribution: None,
         plan_choices: vec![],
         is_unstable: false,
-        limits: None,
+        limits: Some(limits.ratios()),
     };
-    add_times(bench, case, &mut comparison, found).await?;
+    add_times(bench, case, &limits, &mut comparison, found).await?;
     (comparison.change, comparison.because) =
         verdict::query_change(&comparison.parameter_sets, comparison.time.as_ref());
-    found.findings.extend(findings::of_comparison(&comparison, location, &bench.limits));
+    found.findings.extend(findings::of_comparison(&comparison, location, &limits));
     found.evidence.queries.push(comparison);
     Ok(())
 }
@@ -116,13 +117,14 @@ pub async fn compare_case(
 async fn add_times(
     bench: &Bench<'_>,
     case: &Case,
+    limits: &Thresholds,
     comparison: &mut QueryComparison,
     found: &mut Found,
 ) -> anyhow::Result<()> {
     let Some(method) = bench.method else { return Ok(()) };
     let decided = verdict::counters_change(&comparison.parameter_sets) != Change::Unchanged;
     let seed = xxh3_64_with_seed(case.query.as_bytes(), bench.seed);
-    let measured = measure::measure(bench.target, bench.sides, case, method, &bench.limits, decided, seed);
+    let measured = measure::measure(bench.target, bench.sides, case, method, limits, decided, seed);
     match Box::pin(measured).await? {
         Some(Measured { time, identical }) => {
             comparison.time = Some(time);

@@ -22,6 +22,8 @@ pub mod deepen;
 pub mod diff;
 /// What is wrong, in words.
 pub mod findings;
+/// Without clones.
+pub mod kept;
 /// Times until they are decided.
 pub mod measure;
 /// Backends on one processor.

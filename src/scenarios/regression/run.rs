@@ -8,9 +8,9 @@ use super::rules::Partitions;
 use super::sides::{self, SchemaChange, Sides};
 use super::touched::Touched;
 use super::verdict::{self, Thresholds};
-use super::{deepen, findings, under_load, write_report};
+use super::{deepen, findings, kept, under_load, write_report};
 use crate::model::ScenarioReport;
-use crate::postgres::{Session, physical};
+use crate::postgres::{Session, Target, physical};
 use crate::prepare::Context;
 use crate::project::migration::Migration;
 use crate::project::query::Query;
@@ -42,6 +42,8 @@ pub struct Options {
     pub skip_choices: bool,
     /// Run the migration under traffic too.
     pub under_load: Option<under_load::Options>,
+    /// What to compare with instead of clones.
+    pub other: Option<kept::Other>,
 }
 
 /// What is compared, resolved from options and settings.
@@ -57,6 +59,9 @@ struct Compared {
 /// # Errors
 /// The environment failed, or the change itself does.
 pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
+    if let Some(other) = &options.other {
+        return kept::compare_with(context, options, other).await;
+    }
     let start = clock::now();
     let Some(compared) = resolve(context, options)? else {
         let reason = "there is only one migration, so there is no version before it to compare with";
@@ -98,7 +103,7 @@ async fn compare_all(
         sides,
         limits,
         method: (!options.without_times).then_some(&method),
-        partitions: &partitions(context, sides).await?,
+        partitions: &partitions_of(context.target, &sides.after).await?,
         seed: context.seed,
         progress: context.progress,
     };
@@ -152,8 +157,9 @@ async fn deepen(
     Ok(())
 }
 
-async fn partitions(context: &Context<'_>, sides: &Sides) -> anyhow::Result<Partitions> {
-    let session = context.target.connect_to(&sides.after).await?;
+/// The partitions of a database's tables, by parent.
+pub(super) async fn partitions_of(target: &Target, database: &str) -> anyhow::Result<Partitions> {
+    let session = target.connect_to(database).await?;
     let mut partitions = Partitions::new();
     for table in physical::tables(&session).await? {
         let Some(parent) = table.parent else { continue };
@@ -230,13 +236,18 @@ fn schema_change<'a>(context: &Context<'a>, options: &Options, compared: &Compar
     SchemaChange::Migrations { databases: context.databases, version: Some(compared.to.clone()), sql }
 }
 
-fn wanted<'a>(context: &Context<'a>, options: &'a Options) -> impl Iterator<Item = &'a Query> {
+/// The queries asked for.
+pub(super) fn wanted<'a>(context: &Context<'a>, options: &'a Options) -> impl Iterator<Item = &'a Query> {
     let project = context.project;
     project.queries.iter().filter(|query| options.queries.is_empty() || options.queries.contains(&query.name))
 }
 
 /// Sets that pull a plan in different directions, drawn from the data before the change.
-async fn parameter_sets(session: &Session, query: &Query, seed: u64) -> anyhow::Result<Vec<CaseParameters>> {
+pub(super) async fn parameter_sets(
+    session: &Session,
+    query: &Query,
+    seed: u64,
+) -> anyhow::Result<Vec<CaseParameters>> {
     let drawn = crate::parameters::draw_contrasting(session, query, seed).await?;
     let set = |set: crate::parameters::ParameterSet| CaseParameters { label: set.label, values: set.values };
     Ok(drawn.into_iter().map(set).collect())

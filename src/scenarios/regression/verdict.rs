@@ -9,8 +9,9 @@
 use super::compare;
 use crate::model::Verdict;
 use crate::model::evidence::regression::{
-    Change, ParameterComparison, QueryComparison, ResultVerdict, TimeComparison,
+    Change, ParameterComparison, QueryComparison, RatioLimits, ResultVerdict, TimeComparison,
 };
+use crate::project::query;
 use crate::stats::Estimate;
 use crate::stats::ratio::NoiseFloor;
 
@@ -30,6 +31,24 @@ pub struct Thresholds {
     pub counter_ratio: f64,
     /// "Unchanged" means: the ratio of times lies within this factor.
     pub resolution: f64,
+}
+
+impl Thresholds {
+    /// These, with what a query says for itself.
+    #[must_use]
+    pub fn with(self, own: &query::Thresholds) -> Self {
+        Self {
+            time_ratio: own.time_ratio.unwrap_or(self.time_ratio),
+            counter_ratio: own.counter_ratio.unwrap_or(self.counter_ratio),
+            ..self
+        }
+    }
+
+    /// As evidence.
+    #[must_use]
+    pub fn ratios(&self) -> RatioLimits {
+        RatioLimits { time: self.time_ratio, counter: self.counter_ratio }
+    }
 }
 
 /// What a ratio of times comes to, given what identical sides came to.
@@ -141,7 +160,12 @@ pub fn fails(comparison: &QueryComparison, limits: &Thresholds) -> bool {
         return false;
     }
     counters_change(&comparison.parameter_sets) == Change::Regressed
-        || judged_high(comparison).is_none_or(|high| high >= limits.time_ratio)
+        || judged_high(comparison).is_none_or(|high| high >= time_limit(comparison, limits))
+}
+
+/// The query's own limit, else the project's.
+fn time_limit(comparison: &QueryComparison, limits: &Thresholds) -> f64 {
+    comparison.limits.map_or(limits.time_ratio, |own| own.time)
 }
 
 /// The upper bound of the ratio of times that was judged.
@@ -166,10 +190,13 @@ pub fn query_verdict(comparison: &QueryComparison, limits: &Thresholds) -> Verdi
     let counters = counters_change(&comparison.parameter_sets);
     let slower_at_most = judged_high(comparison);
     match (counters, slower_at_most) {
-        (Change::Unchanged, Some(high)) if high < limits.time_ratio => Verdict::Pass,
+        (Change::Unchanged, Some(high)) if high < time_limit(comparison, limits) => Verdict::Pass,
         (Change::Unchanged, _) => Verdict::Inconclusive {
             needs: format!("more time for {} ([regression] max-time) or a quieter machine", comparison.query),
         },
+        (Change::Regressed | Change::Improved, None) => {
+            Verdict::Inconclusive { needs: format!("{} compared on the same data", comparison.query) }
+        }
         _ => Verdict::Inconclusive {
             needs: format!(
                 "{} at a larger volume, where one of its counters outweighs the other",
@@ -279,6 +306,15 @@ mod tests {
         assert_eq!(verdict(1.15, 1.25), Verdict::Fail);
         assert_eq!(verdict(0.9, 1.15), Verdict::Pass);
         assert!(matches!(verdict(0.9, 1.3), Verdict::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn a_querys_own_limit_goes_before_the_projects() {
+        let mut slower = query(vec![set(5.0, 5.0, Change::Unchanged)], Some(time(1.15, 1.25)));
+        assert_eq!(query_verdict(&slower, &LIMITS), Verdict::Fail);
+        let own = query::Thresholds { time_ratio: Some(1.5), counter_ratio: None };
+        slower.limits = Some(LIMITS.with(&own).ratios());
+        assert_eq!(query_verdict(&slower, &LIMITS), Verdict::Pass);
     }
 
     #[test]

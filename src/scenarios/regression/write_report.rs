@@ -91,7 +91,9 @@ fn summary(found: &Found, limits: &Thresholds) -> String {
         let Interval { low, high, .. } = floor.interval;
         format!("; a clone against itself reads as {:.3}x ({low:.3} to {high:.3})", floor.ratio)
     });
-    let at = format!("{} → {} at volume {}", evidence.from, evidence.to, evidence.volume);
+    let volume =
+        if evidence.volume.is_empty() { String::new() } else { format!(" at volume {}", evidence.volume) };
+    let at = format!("{} → {}{volume}", evidence.from, evidence.to);
     format!("{at}: {counts}{}", floor.unwrap_or_default())
 }
 
@@ -113,7 +115,7 @@ fn measurements(query: &QueryComparison, volume: &str) -> Vec<Measurement> {
         value,
         samples,
         interval,
-        volume: Some(volume.to_owned()),
+        volume: (!volume.is_empty()).then(|| volume.to_owned()),
         variant,
     };
     let mut all = Vec::new();
