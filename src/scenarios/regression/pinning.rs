@@ -33,3 +33,60 @@ pub fn pin(backend_pid: i32, processor: usize) -> bool {
         false
     }
 }
+
+/// This thread on one processor, until dropped.
+///
+/// A client elsewhere pays a wake-up of another processor or does not, as the
+/// scheduler likes: some 40 µs in every execution, and with them another ratio.
+#[derive(Debug)]
+pub struct PinnedThread {
+    #[cfg(target_os = "linux")]
+    before: rustix::thread::CpuSet,
+}
+
+impl PinnedThread {
+    /// `None` where that cannot be done.
+    #[must_use]
+    pub fn on(processor: usize) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        {
+            let before = rustix::thread::sched_getaffinity(None).ok()?;
+            let mut only = rustix::thread::CpuSet::new();
+            only.set(processor);
+            rustix::thread::sched_setaffinity(None, &only).ok()?;
+            Some(Self { before })
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = processor;
+            None
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for PinnedThread {
+    fn drop(&mut self) {
+        // A thread that stays where it is works all the same.
+        let _ = rustix::thread::sched_setaffinity(None, &self.before);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_is_pinned_only_while_the_guard_lives() {
+        let allowed = || {
+            let set = rustix::thread::sched_getaffinity(None).unwrap();
+            (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect::<Vec<_>>()
+        };
+        let before = allowed();
+        let processor = processor().unwrap();
+        let guard = PinnedThread::on(processor).unwrap();
+        assert_eq!(allowed(), [processor]);
+        drop(guard);
+        assert_eq!(allowed(), before);
+    }
+}

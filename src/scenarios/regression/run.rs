@@ -196,7 +196,7 @@ fn describe_method(method: &Method, options: &Options) -> String {
         return format!("{clones}, plans and counters only");
     }
     let placement = match method.processor {
-        Some(processor) => format!("all backends on processor {processor}, judged by wall time"),
+        Some(processor) => format!("client and backends on processor {processor}, judged by wall time"),
         None => "backends placed by the scheduler, judged by the server's own time".into(),
     };
     format!(

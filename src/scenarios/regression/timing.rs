@@ -59,6 +59,7 @@ impl Unit {
 /// # Errors
 /// A statement fails or a connection breaks.
 pub fn wall_unit(setup: &Setup, case: &Case, random: &mut StdRng) -> Result<Unit, crate::load::Error> {
+    let _pinned = setup.processor.and_then(pinning::PinnedThread::on);
     let mut order = [0, 1, 2];
     order.shuffle(random);
     let mut opened: Vec<(usize, Runner)> = Vec::with_capacity(SIDES);

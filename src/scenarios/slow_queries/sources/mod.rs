@@ -305,6 +305,7 @@ fn query(verb: &str, table: &str, hash: u64, statements: Vec<String>, parameters
         is_cold: false,
         intermediate: Vec::new(),
         budgets: Vec::new(),
+        thresholds: crate::project::query::Thresholds::default(),
     }
 }
 
