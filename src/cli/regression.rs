@@ -70,6 +70,11 @@ pub(super) async fn run(
             "--project-to needs several volumes to project from, such as --volume small,medium".into(),
         ));
     }
+    if let Some(timeout) = options.lock_timeout.as_deref().filter(|timeout| !is_timeout(timeout)) {
+        return Err(Failure::Usage(format!(
+            "--lock-timeout `{timeout}` is no time: write 500ms, 2s, 1min, or 0 for none"
+        )));
+    }
     super::session::check_query_names(&project, &options.queries)?;
     let global = &with_after_url(global, options);
     if let Some(path) = &options.keep_plans {
@@ -88,6 +93,15 @@ pub(super) async fn run(
     });
     let finished = execute(global, terminal, &project, vec![job]).await?;
     conclude(global, terminal, finished)
+}
+
+/// What the server reads as a time: whole milliseconds, or a number with a unit.
+fn is_timeout(text: &str) -> bool {
+    let text = text.trim();
+    let unit = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit);
+    number.trim().parse::<f64>().is_ok_and(|number| number >= 0.0)
+        && ["", "us", "ms", "s", "min", "h", "d"].contains(&unit)
 }
 
 /// The target is the database after.
@@ -195,4 +209,19 @@ pub(super) fn default_job(global: &Global, project: &Project) -> Result<Job, Str
 
 fn scenario_options(global: &Global) -> scenario::Options {
     scenario::Options { volume: global.volume.first().cloned(), ..scenario::Options::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_timeout;
+
+    #[test]
+    fn a_timeout_is_what_the_server_takes() {
+        for time in ["0", "500", "500ms", "2s", "1.5 min", "1h"] {
+            assert!(is_timeout(time), "{time}");
+        }
+        for other in ["", "abc", "-1", "2 seconds", "s"] {
+            assert!(!is_timeout(other), "{other}");
+        }
+    }
 }

@@ -15,6 +15,9 @@ const AS_LIKELY: f64 = 3.0;
 /// Relative errors below this are nobody's: no clock and no scheduler is that exact.
 const LEAST_ERROR: f64 = 0.02;
 
+/// Beyond the largest size nothing gets faster than this share of the least measured there.
+const NO_FASTER: f64 = 0.8;
+
 /// A value at a size that was not measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Projection {
@@ -57,12 +60,25 @@ pub fn project(points: &[GrowthPoint], size: f64, confidence: f64) -> Option<Pro
     let likely = best.max(LEAST_ERROR.powi(2) * count) * AS_LIKELY;
     let likely: Vec<&Fitted> = curves.iter().filter(|fitted| fitted.error <= likely).collect();
     let chosen = likely.first()?;
+    let least = least_at_largest(&points, size);
     let interval = (points.len() > 2).then(|| Interval {
-        low: likely.iter().map(|fitted| fitted.low).fold(f64::INFINITY, f64::min),
+        low: likely
+            .iter()
+            .map(|fitted| fitted.low)
+            .fold(f64::INFINITY, f64::min)
+            .max(least)
+            .min(chosen.value),
         high: likely.iter().map(|fitted| fitted.high).fold(0.0, f64::max),
         confidence,
     });
     Some(Projection { value: chosen.value, interval, curve: chosen.curve })
+}
+
+/// What more rows take at the least; 0 for a size within the measured ones.
+fn least_at_largest(points: &[GrowthPoint], size: f64) -> f64 {
+    let largest = points.iter().map(|point| point.size).fold(0.0, f64::max);
+    let there = points.iter().filter(|point| point.size >= largest).map(|point| point.value);
+    if size < largest { 0.0 } else { there.fold(f64::INFINITY, f64::min) * NO_FASTER }
 }
 
 /// `c + a·g(n)` with neither below zero, by weighted least squares (weight `1/y²`).

@@ -5,6 +5,7 @@ use super::cases::{Case, CaseParameters, CaseStatement};
 use crate::plan::{Fingerprint, Plan};
 use crate::postgres::{Error, ExplainOptions, Session, Target, explain, quote_literal};
 use crate::sql::statement::StatementKind;
+use std::collections::BTreeSet;
 
 /// How often ANALYZE is repeated to see whether a plan holds.
 const ANALYSES: usize = 2;
@@ -40,10 +41,13 @@ pub async fn by_parameter(session: &Session, case: &Case) -> Result<Vec<String>,
 }
 
 /// The first parameter set whose own plan is not the generic one.
-fn unlike_generic(generic: &Plan, plans: &[(Plan, &CaseParameters)]) -> Option<String> {
-    let shape = generic.fingerprint();
-    let (custom, set) = plans.iter().find(|(plan, _)| plan.fingerprint() != shape)?;
-    let (generic, custom) = (reading(generic), reading(custom));
+fn unlike_generic(generic_plan: &Plan, plans: &[(Plan, &CaseParameters)]) -> Option<String> {
+    let shape = generic_plan.fingerprint();
+    let (custom_plan, set) = plans.iter().find(|(plan, _)| plan.fingerprint() != shape)?;
+    let (mut generic, mut custom) = (reading(generic_plan), reading(custom_plan));
+    if generic == custom {
+        (generic, custom) = (whole(generic_plan), whole(custom_plan));
+    }
     Some(format!(
         "a generic plan differs from the custom one: {generic} instead of {custom} for {}",
         set.label
@@ -56,19 +60,23 @@ async fn estimate(session: &Session, statement: &CaseStatement, set: &CaseParame
 
 /// Which parameter sets get which plan, where they get different ones.
 fn differing(plans: &[(Plan, &CaseParameters)]) -> Option<String> {
-    let mut groups: Vec<(Fingerprint, String, Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(Fingerprint, &Plan, Vec<&str>)> = Vec::new();
     for (plan, set) in plans {
         let shape = plan.fingerprint();
         match groups.iter_mut().find(|(known, ..)| *known == shape) {
             Some((_, _, labels)) => labels.push(&set.label),
-            None => groups.push((shape, reading(plan), vec![&set.label])),
+            None => groups.push((shape, plan, vec![&set.label])),
         }
     }
     if groups.len() < 2 {
         return None;
     }
-    let parts: Vec<String> =
-        groups.iter().map(|(_, reading, labels)| format!("{reading} for {}", labels.join(", "))).collect();
+    let readings: BTreeSet<String> = groups.iter().map(|(_, plan, _)| reading(plan)).collect();
+    let describe = if readings.len() == groups.len() { reading } else { whole };
+    let part = |(_, plan, labels): &(Fingerprint, &Plan, Vec<&str>)| {
+        format!("{} for {}", describe(plan), labels.join(", "))
+    };
+    let parts: Vec<String> = groups.iter().map(part).collect();
     Some(format!("the plan depends on the parameters: {}", parts.join("; ")))
 }
 
@@ -77,6 +85,11 @@ fn reading(plan: &Plan) -> String {
     let labels: Vec<String> =
         plan.walk().filter(|visit| visit.node.reads_relation()).map(|visit| visit.node.label()).collect();
     if labels.is_empty() { plan.root.label() } else { labels.join(" + ") }
+}
+
+/// Every node, where the tables are read alike.
+fn whole(plan: &Plan) -> String {
+    plan.walk().map(|visit| visit.node.label()).collect::<Vec<_>>().join(" > ")
 }
 
 /// The plan for any parameter value, as a prepared statement gets it.

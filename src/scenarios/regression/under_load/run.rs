@@ -52,6 +52,8 @@ pub struct Migration {
 /// What one statement did, before the traffic is evaluated.
 struct Executed {
     window: (f64, f64),
+    /// When its outcome was read: inside a transaction its locks are held so long at least.
+    settled_us: f64,
     error: Option<String>,
     rewritten: Vec<String>,
     indexes_built: Vec<IndexSize>,
@@ -90,11 +92,14 @@ pub async fn run(
         described.push(format!("one of them ended early: {failure}"));
     }
     let end = touched::state(&migrator).await?;
-    let statement =
-        |(step, executed): (&Step, &Executed)| describe(step, executed, &sights, &record.operations);
+    let windows: Vec<(f64, f64)> = executed.iter().map(|executed| executed.window).collect();
+    let statement = |(index, (step, one)): (usize, (&Step, &Executed))| {
+        let mine = stalls::met_first_in(&record.operations, &windows, index);
+        describe(step, one, &sights, &mine)
+    };
     Ok(MigrationUnderLoad {
         traffic: described,
-        statements: migration.steps.iter().zip(&executed).map(statement).collect(),
+        statements: migration.steps.iter().zip(&executed).enumerate().map(statement).collect(),
         lock_timeout: options.lock_timeout.clone(),
         invalid_indexes: end
             .indexes
@@ -118,6 +123,7 @@ async fn execute_all(
     let bystander = target.connect_to(database).await?;
     let mut state = touched::state(migrator).await?;
     let mut executed = Vec::new();
+    let mut long_transactions = Vec::new();
     if migration.in_transaction {
         migrator.batch_execute("BEGIN").await?;
     }
@@ -130,8 +136,11 @@ async fn execute_all(
             None
         };
         let one = execute(migrator, &bystander, step, &mut state, origin).await?;
-        if let Some(long) = long {
-            long.await.map_err(|error| Error::Unexpected(error.to_string()))??;
+        // Waited for between statements only where that keeps no lock of the migration's.
+        match long {
+            Some(long) if migration.in_transaction => long_transactions.push(long),
+            Some(long) => traffic::end_of(long).await?,
+            None => {}
         }
         let failed = one.error.is_some();
         executed.push(one);
@@ -142,6 +151,9 @@ async fn execute_all(
     if migration.in_transaction {
         let failed = executed.last().is_some_and(|last| last.error.is_some());
         migrator.batch_execute(if failed { "ROLLBACK" } else { "COMMIT" }).await?;
+    }
+    for long in long_transactions {
+        traffic::end_of(long).await?;
     }
     Ok(executed)
 }
@@ -175,7 +187,8 @@ async fn execute(
         rewritten = touched.rewritten;
         *state = now;
     }
-    Ok(Executed { window, error, rewritten, indexes_built, wal_bytes })
+    let settled_us = clock::elapsed_us(origin);
+    Ok(Executed { window, settled_us, error, rewritten, indexes_built, wal_bytes })
 }
 
 fn describe(
@@ -185,9 +198,10 @@ fn describe(
     operations: &[Operation],
 ) -> StatementUnderLoad {
     let (most_queued, queued) = watch::queue_of(sights, executed.window);
-    let mut locks = watch::locks_of(sights, executed.window);
-    // The weakest lock on the catalogue says nothing.
-    locks.retain(|lock| !lock.relation.starts_with("pg_"));
+    let mut locks = watch::locks_of(sights, (executed.window.0, executed.settled_us));
+    // A lock on the catalogue says nothing; one on what only this transaction sees has a number for a name.
+    let has_name = |relation: &str| relation.chars().any(|letter| !letter.is_ascii_digit());
+    locks.retain(|lock| !lock.relation.starts_with("pg_") && has_name(&lock.relation));
     StatementUnderLoad {
         number: step.number,
         statement: shortened(&step.sql),

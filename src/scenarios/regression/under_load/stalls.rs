@@ -31,9 +31,32 @@ pub fn worst_ms(operations: &[Operation], role: Role, window: (f64, f64)) -> f64
         .fold(0.0, f64::max)
 }
 
+/// The operations that overlap a window and none before it: who waits for a lock
+/// of the first statement still does during the second, which is not its doing.
+#[must_use]
+pub fn met_first_in(operations: &[Operation], windows: &[(f64, f64)], index: usize) -> Vec<Operation> {
+    let overlaps = |operation: &Operation, window: &(f64, f64)| {
+        operation.start_us < window.1 && operation.end_us > window.0
+    };
+    let (earlier, own) = (&windows[..index], &windows[index]);
+    let is_own = |operation: &&Operation| {
+        overlaps(operation, own) && !earlier.iter().any(|window| overlaps(operation, window))
+    };
+    operations.iter().filter(is_own).copied().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stall_is_charged_to_the_statement_that_began_it() {
+        let long = Operation { role: Role::Writer, start_us: 50.0, end_us: 950.0 };
+        let short = Operation { role: Role::Writer, start_us: 400.0, end_us: 410.0 };
+        let windows = [(0.0, 100.0), (300.0, 600.0)];
+        assert_eq!(met_first_in(&[long, short], &windows, 0), [long]);
+        assert_eq!(met_first_in(&[long, short], &windows, 1), [short]);
+    }
 
     #[test]
     fn only_what_overlaps_the_window_counts() {

@@ -167,3 +167,8 @@ pub(super) async fn long_transaction(
         Ok(())
     }))
 }
+
+/// Waits until a long transaction has ended.
+pub(super) async fn end_of(long: JoinHandle<Result<(), Error>>) -> Result<(), Error> {
+    long.await.map_err(|error| Error::Unexpected(error.to_string()))?
+}
