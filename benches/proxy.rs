@@ -3,7 +3,13 @@
 //! on, in turns in one run, on a throwaway server.
 //!
 //! Only ratios within a round are compared: a single run's throughput says
-//! little on a busy machine. Run with `cargo bench --bench proxy`.
+//! little on a busy machine.
+//!
+//! ```text
+//! cargo bench --bench proxy                          the ratios
+//! cargo bench --bench proxy -- --rounds 11 --seconds 3 --clients 16
+//! cargo bench --bench proxy -- --statements 10000000  memory and trace size of one long run
+//! ```
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +23,40 @@ use plimsoll::proxy::{Destination, Options, Recorder, ServerUrl};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-const ROUNDS: usize = 5;
-const SECONDS: &str = "2";
 const SCALE: &str = "5";
-const CLIENTS: [&str; 2] = ["1", "16"];
+/// Statements between two Syncs of the long run.
+const PIPELINE: u64 = 100;
+/// Clients of the long run.
+const LONG_RUN_CLIENTS: u64 = 8;
+
+/// What the command line asks for.
+struct Plan {
+    rounds: usize,
+    seconds: String,
+    clients: Vec<String>,
+    /// Statements of the long run, which then replaces the comparison.
+    statements: Option<u64>,
+}
+
+impl Plan {
+    /// Cargo adds `--bench`, which says nothing here.
+    fn from_arguments() -> Self {
+        let mut plan =
+            Self { rounds: 5, seconds: "2".into(), clients: vec!["1".into(), "16".into()], statements: None };
+        let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+            match word.as_str() {
+                "--rounds" => plan.rounds = value().parse().unwrap(),
+                "--seconds" => plan.seconds = value(),
+                "--clients" => plan.clients = value().split(',').map(str::to_owned).collect(),
+                "--statements" => plan.statements = Some(value().parse().unwrap()),
+                _ => panic!("{word} is none of --rounds, --seconds, --clients, --statements"),
+            }
+        }
+        plan
+    }
+}
 
 /// One way to the server.
 struct Way {
@@ -41,6 +77,7 @@ struct Run {
 }
 
 fn main() {
+    let plan = Plan::from_arguments();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let options = ThrowawayOptions { search_path: std::env::var_os("PATH"), ..ThrowawayOptions::default() };
     let target = runtime.block_on(Target::throwaway(&options, &Quiet)).unwrap();
@@ -51,8 +88,9 @@ fn main() {
     pgbench(&direct, &parsed, &["-i", "-q", "-s", SCALE]);
 
     let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("bench.trace");
     let mut recording = Options::new(&url, 1);
-    recording.destination = Destination::File(directory.path().join("bench.trace"));
+    recording.destination = Destination::File(trace.clone());
     let recorder = Recorder::start(&recording).unwrap();
     let address = recorder.address();
     let recorder_way = Way {
@@ -61,47 +99,106 @@ fn main() {
         port: address.port(),
         pid: Some(std::process::id()),
     };
-    let (bouncer_way, bouncer) = match pgbouncer(directory.path(), &direct, &parsed) {
+    match plan.statements {
+        Some(statements) => long_run(statements, directory.path(), &recorder_way, &parsed),
+        None => take_turns(&plan, directory.path(), &direct, &recorder_way, &parsed),
+    }
+    let recording = recorder.stop().unwrap();
+    println!("stalls {}, losses {:?}", recording.stalls, recording.trace.losses);
+    if let Some(statements) = plan.statements {
+        let bytes = std::fs::metadata(&trace).unwrap().len();
+        println!(
+            "trace {:.1} MB, {:.1} bytes a statement",
+            bytes as f64 / 1e6,
+            bytes as f64 / statements as f64
+        );
+    }
+    runtime.block_on(target.close()).unwrap();
+}
+
+/// Statements in pipelines, as many as the server answers: memory must not follow their number.
+fn long_run(statements: u64, directory: &Path, recorder: &Way, url: &ServerUrl) {
+    let script = directory.join("pipeline.sql");
+    let body: String = (0..PIPELINE)
+        .map(|_| "\\set aid random(1, 500000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n")
+        .collect();
+    std::fs::write(&script, format!("\\startpipeline\n{body}\\endpipeline\n")).unwrap();
+    let transactions = statements.div_ceil(PIPELINE * LONG_RUN_CLIENTS);
+    let run = |transactions: u64| {
+        let (clients, transactions) = (LONG_RUN_CLIENTS.to_string(), transactions.to_string());
+        let file = script.to_str().unwrap();
+        let arguments = ["-n", "-M", "prepared", "-c", &clients, "-j", "1", "-t", &transactions, "-f", file];
+        pgbench(recorder, url, &arguments);
+    };
+    run(transactions.div_ceil(100));
+    let early = peak_memory_mb();
+    let before = cpu_us(std::process::id());
+    run(transactions);
+    let cpu = (cpu_us(std::process::id()) - before) / statements as f64;
+    println!("{statements} statements in pipelines of {PIPELINE}, {LONG_RUN_CLIENTS} clients");
+    println!(
+        "  peak memory MB, after one statement in a hundred {early:.1}, at the end {:.1}",
+        peak_memory_mb()
+    );
+    println!("  CPU us per statement                {cpu:.2}");
+}
+
+/// The most memory this process ever had, in MB.
+fn peak_memory_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+fn take_turns(plan: &Plan, directory: &Path, direct: &Way, recorder: &Way, url: &ServerUrl) {
+    let (bouncer_way, bouncer) = match pgbouncer(directory, direct, url) {
         Some((way, child)) => (Some(way), Some(child)),
         None => {
             println!("pgbouncer is not installed: its column is left out");
             (None, None)
         }
     };
-    for clients in CLIENTS {
-        compare(clients, &direct, bouncer_way.as_ref(), &recorder_way, &parsed);
+    for clients in &plan.clients {
+        compare(plan, clients, direct, bouncer_way.as_ref(), recorder, url);
     }
     if let Some(mut child) = bouncer {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let recording = recorder.stop().unwrap();
-    println!("stalls {}, losses {:?}", recording.stalls, recording.trace.losses);
-    runtime.block_on(target.close()).unwrap();
 }
 
-fn compare(clients: &str, direct: &Way, bouncer: Option<&Way>, recorder: &Way, url: &ServerUrl) {
+fn compare(plan: &Plan, clients: &str, direct: &Way, bouncer: Option<&Way>, recorder: &Way, url: &ServerUrl) {
+    let measure = |way: &Way| measure(way, clients, &plan.seconds, url);
     let mut against_direct = Vec::new();
     let mut against_bouncer = Vec::new();
+    let mut cpu_against_bouncer = Vec::new();
     let mut cpu = (Vec::new(), Vec::new());
     let mut added = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let plain = measure(direct, clients, url);
-        let peer = bouncer.map(|way| measure(way, clients, url));
-        let ours = measure(recorder, clients, url);
+    for round in 0..plan.rounds {
+        let plain = measure(direct);
+        // Who comes first gains or loses by what ran before: they take turns.
+        let (peer, ours) = if round % 2 == 0 {
+            let peer = bouncer.map(measure);
+            (peer, measure(recorder))
+        } else {
+            let ours = measure(recorder);
+            (bouncer.map(measure), ours)
+        };
         against_direct.push(ours.transactions_per_s / plain.transactions_per_s);
         cpu.1.push(ours.cpu_us);
         added.1.push(ours.latency_us - plain.latency_us);
         if let Some(peer) = peer {
             against_bouncer.push(ours.transactions_per_s / peer.transactions_per_s);
+            cpu_against_bouncer.push(ours.cpu_us / peer.cpu_us);
             cpu.0.push(peer.cpu_us);
             added.0.push(peer.latency_us - plain.latency_us);
         }
     }
-    println!("clients {clients}, {ROUNDS} rounds of {SECONDS} s, median [min-max]");
+    println!("clients {clients}, {} rounds of {} s, median [min-max]", plan.rounds, plan.seconds);
     println!("  throughput, plimsoll / direct       {}", spread(&against_direct));
     if bouncer.is_some() {
         println!("  throughput, plimsoll / pgbouncer    {}", spread(&against_bouncer));
+        println!("  CPU per transaction, / pgbouncer    {}", spread(&cpu_against_bouncer));
         println!("  added latency us, pgbouncer         {}", spread(&added.0));
         println!("  CPU us per transaction, pgbouncer   {}", spread(&cpu.0));
     }
@@ -115,9 +212,9 @@ fn spread(values: &[f64]) -> String {
     format!("{:.2} [{:.2}-{:.2}]", sorted[sorted.len() / 2], sorted[0], sorted[sorted.len() - 1])
 }
 
-fn measure(way: &Way, clients: &str, url: &ServerUrl) -> Run {
+fn measure(way: &Way, clients: &str, seconds: &str, url: &ServerUrl) -> Run {
     let before = way.pid.map_or(0.0, cpu_us);
-    let output = pgbench(way, url, &["-n", "-S", "-M", "prepared", "-c", clients, "-j", "1", "-T", SECONDS]);
+    let output = pgbench(way, url, &["-n", "-S", "-M", "prepared", "-c", clients, "-j", "1", "-T", seconds]);
     let after = way.pid.map_or(0.0, cpu_us);
     let figure = |label: &str| -> f64 {
         let line = output.lines().find(|line| line.starts_with(label)).unwrap();
