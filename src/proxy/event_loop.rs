@@ -142,6 +142,9 @@ impl EventLoop {
         if is_waiting {
             return Some(Duration::ZERO);
         }
+        if self.due.is_empty() && stop_at.is_none() {
+            return None;
+        }
         let now = clock::now();
         let due = self.timer.timeout(self.due.front().map(|(due, _)| due.saturating_duration_since(now)));
         let stop = stop_at.map(|at| at.saturating_duration_since(now));

@@ -3,9 +3,9 @@
 
 use super::error::Error;
 use super::queue::{Batch, Event, Queue};
+use super::session::hashing::Table;
 use super::session::{Ledger, Session};
 use crate::trace::{Header, Losses, StatementRecord, Trace, TraceEvent, TraceFileError, Writer};
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ const BATCH_BYTES_RETAINED: usize = 1024 * 1024;
 pub(super) struct Observer {
     sink: Sink,
     ledger: Ledger,
-    sessions: HashMap<u64, Session>,
+    sessions: Table<u64, Session>,
     /// Everything but the statements of a file.
     trace: Trace,
     failure: Option<TraceFileError>,
@@ -65,7 +65,7 @@ pub(super) struct Observer {
 
 impl Observer {
     pub(super) fn new(header: Header, ledger: Ledger, sink: Sink) -> Self {
-        let sessions = HashMap::new();
+        let sessions = Table::default();
         Self { sink, ledger, sessions, trace: Trace::new(header), failure: None, last_us: 0 }
     }
 

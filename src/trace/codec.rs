@@ -11,7 +11,6 @@ use super::model::{
 };
 use super::value::ValueHash;
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 /// Why bytes could not be read: a phrase for the end of a sentence.
@@ -112,10 +111,15 @@ impl<'a> Input<'a> {
 /// What a block has written so far, by number.
 #[derive(Debug, Default)]
 pub(super) struct WrittenTables {
-    shapes: HashMap<Arc<StatementShape>, u64>,
-    columns: HashMap<Arc<[ColumnSource]>, u64>,
-    strings: HashMap<Arc<str>, u64>,
+    shapes: Written<StatementShape>,
+    columns: Written<[ColumnSource]>,
+    strings: Written<str>,
 }
+
+/// Things by where they are in memory: whoever records shares what is equal,
+/// and what is not shared is only written once more. Holding on to each keeps
+/// its place from being given to another.
+type Written<T> = HashMap<usize, (u64, Arc<T>)>;
 
 /// What a block has told so far, in order.
 #[derive(Debug, Default)]
@@ -126,17 +130,18 @@ pub(super) struct ReadTables {
 }
 
 /// Writes a reference: a known one's number + 1, or 0 and the thing itself.
-fn intern<T: Clone + Eq + Hash>(
-    known: &mut HashMap<T, u64>,
-    thing: &T,
+fn intern<T: ?Sized>(
+    known: &mut Written<T>,
+    thing: &Arc<T>,
     output: &mut Output,
     write: impl FnOnce(&mut Output),
 ) {
-    if let Some(number) = known.get(thing) {
+    let place = Arc::as_ptr(thing).addr();
+    if let Some((number, _)) = known.get(&place) {
         output.number(number + 1);
         return;
     }
-    known.insert(thing.clone(), known.len() as u64);
+    known.insert(place, (known.len() as u64, thing.clone()));
     output.number(0);
     write(output);
 }

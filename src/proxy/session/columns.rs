@@ -1,9 +1,9 @@
 //! Result descriptions, decoded once and shared: drivers ask for the same ones
 //! again and again.
 
+use super::hashing::Table;
 use crate::trace::{ColumnSource, Format};
 use crate::wire::{Formats, RowDescription};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Description {
 /// Decoded descriptions by their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Descriptions {
-    known: HashMap<Box<[u8]>, Rc<Description>>,
+    known: Table<Box<[u8]>, Rc<Description>>,
 }
 
 impl Descriptions {
@@ -64,11 +64,11 @@ pub(super) enum ResultFormats {
 impl ResultFormats {
     /// What a Bind asks for, of a result of `columns` columns at most.
     pub(super) fn of_bind(formats: Formats<'_>) -> Self {
-        let codes: Vec<Format> = formats.iter().map(format).collect();
-        match codes.as_slice() {
-            [] => Self::All(Format::Text),
-            [one] => Self::All(*one),
-            _ => Self::Each(codes.into()),
+        let mut codes = formats.iter().map(format);
+        match (codes.next(), codes.next()) {
+            (None, _) => Self::All(Format::Text),
+            (Some(one), None) => Self::All(one),
+            _ => Self::Each(formats.iter().map(format).collect()),
         }
     }
 

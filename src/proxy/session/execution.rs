@@ -10,7 +10,10 @@ use crate::trace::{
 };
 use crate::wire::{DataRow, Field};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// What a statement without a result has; one for all, as the trace file tells things apart by place.
+static NO_COLUMNS: LazyLock<Arc<[ColumnSource]>> = LazyLock::new(|| Arc::from([]));
 
 /// A statement that has been asked for.
 #[derive(Debug)]
@@ -134,7 +137,7 @@ impl Execution {
     ) -> StatementRecord {
         let columns = match &self.description {
             Some(description) => description.columns.clone(),
-            None => Arc::from([] as [ColumnSource; 0]),
+            None => NO_COLUMNS.clone(),
         };
         StatementRecord {
             sequence: self.sequence,

@@ -9,6 +9,7 @@ mod answers;
 mod columns;
 mod command;
 mod execution;
+pub(super) mod hashing;
 mod labels;
 mod ledger;
 mod parameters;

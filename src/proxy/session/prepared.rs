@@ -1,10 +1,10 @@
 //! Prepared statements, portals and cursors of one session, by name.
 
 use super::columns::{Description, ResultFormats};
+use super::hashing::Table;
 use super::texts::Statement;
 use crate::trace::{Argument, StatementShape};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -78,12 +78,12 @@ pub(super) struct SessionNames {
 #[derive(Debug)]
 pub(super) struct Names<T> {
     unnamed: Option<Rc<T>>,
-    named: HashMap<Box<[u8]>, Rc<T>>,
+    named: Table<Box<[u8]>, Rc<T>>,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { unnamed: None, named: HashMap::new() }
+        Self { unnamed: None, named: Table::default() }
     }
 }
 

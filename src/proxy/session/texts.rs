@@ -3,9 +3,9 @@
 //! costs time and loses nothing.
 
 use super::command::{Command, command};
+use super::hashing::Table;
 use crate::sql::statement::split_statements;
 use crate::trace::{Bounds, StatementShape, StatementTemplate, Tags, ValueHasher, comment_tags};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -41,14 +41,21 @@ pub(super) struct Texts {
     hasher: ValueHasher,
     bounds: Bounds,
     keeps_values: bool,
-    known: HashMap<Box<[u8]>, Statements>,
+    known: Table<Box<[u8]>, Statements>,
     known_bytes: usize,
-    shapes: HashMap<u64, Arc<StatementShape>>,
+    shapes: Table<u64, Arc<StatementShape>>,
 }
 
 impl Texts {
     pub(super) fn new(hasher: ValueHasher, bounds: Bounds, keeps_values: bool) -> Self {
-        Self { hasher, bounds, keeps_values, known: HashMap::new(), known_bytes: 0, shapes: HashMap::new() }
+        Self {
+            hasher,
+            bounds,
+            keeps_values,
+            known: Table::default(),
+            known_bytes: 0,
+            shapes: Table::default(),
+        }
     }
 
     /// The statements of a text as it came over the wire.
