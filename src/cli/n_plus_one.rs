@@ -7,6 +7,7 @@ use super::session::{load_project, load_project_or_default};
 use super::{ExitCode, Failure, Terminal};
 use crate::project::Project;
 use crate::scenarios::n_plus_one as scenario;
+use crate::trace::{Reader, TraceFileError};
 use std::path::PathBuf;
 
 /// `plimsoll n-plus-one [-- CMD]`.
@@ -38,6 +39,8 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let has_source = !options.command.is_empty() || !options.traces.is_empty();
     let project = if has_source { load_project_or_default(global)? } else { load_project(global)? };
+    check_traces(&options.traces)?;
+    options.record.check()?;
     let chosen = scenario::Options {
         traces: options.traces.clone(),
         threshold: options.threshold,
@@ -58,6 +61,22 @@ pub(super) async fn run(
     };
     let finished = execute(global, terminal, &project, vec![job]).await?;
     conclude(global, terminal, finished)
+}
+
+/// What cannot be read is said before a server is started for it.
+fn check_traces(paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for path in paths {
+        let opened = std::fs::File::open(path).map_err(TraceFileError::from);
+        if let Err(error) = opened.and_then(Reader::new) {
+            problems.push(format!("{}: {error}", path.display()));
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    problems.push("record one with `plimsoll trace --output FILE -- CMD`".into());
+    Err(Failure::Usage(problems.join("\n")))
 }
 
 /// What `plimsoll run` does for this scenario.

@@ -75,20 +75,36 @@ impl RecordOptions {
         }
     }
 
-    fn command(&self, words: &[String]) -> Result<ChildCommand, Failure> {
+    /// Looks at the files that the options name, before anything is started for them.
+    ///
+    /// # Errors
+    /// The first that cannot be read.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        for path in [&self.tls_cert, &self.tls_key].into_iter().flatten() {
+            std::fs::File::open(path)
+                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        }
+        self.variables().map(drop)
+    }
+
+    fn variables(&self) -> Result<Vec<(String, String)>, Failure> {
         let mut variables = Vec::new();
         for path in &self.environment_files {
             let read =
                 proxy::environment::read_file(path).map_err(|error| Failure::Usage(error.to_string()))?;
             variables.extend(read);
         }
+        Ok(variables)
+    }
+
+    fn command(&self, words: &[String]) -> Result<ChildCommand, Failure> {
         Ok(ChildCommand {
             words: program_and_arguments(words)?,
             parent_environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             url_variables: self.url_variables.clone(),
-            variables,
+            variables: self.variables()?,
         })
     }
 }

@@ -22,12 +22,13 @@ pub(super) async fn run(
     options: &Options,
 ) -> Result<ExitCode, Failure> {
     let project = load_project_or_default(global)?;
+    options.record.check()?;
     let recorded = with_session(global, terminal, &project, async |session| {
         record(session, &options.record, &options.command, Destination::File(trace_file(global))).await
     })
     .await?;
     if recorded.trace.connections == 0 {
-        terminal.error("the command never connected through the recorder: it may use an address of its own");
+        terminal.error("the command never connected through the recorder: it may use a hard-coded address, a server of its own (Testcontainers), or a Unix socket");
     }
     terminal.note(&format!(
         "trace: {}   next: plimsoll n-plus-one --trace {0}, or plimsoll deadlock --trace {0}",

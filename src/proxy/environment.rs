@@ -63,7 +63,8 @@ pub fn changes(
 /// # Errors
 /// Where the file cannot be read, or a line is not of that form.
 pub fn read_file(path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::system("to read the environment file"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::EnvironmentFileUnread { path: path.to_owned(), source })?;
     parse_file(&text).map_err(|line| Error::EnvironmentFile { path: path.to_owned(), line })
 }
 

@@ -77,6 +77,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file of environment variables that cannot be read.
+    #[error("cannot read the environment file {path}: {source}")]
+    EnvironmentFileUnread {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file of environment variables.
     #[error("{path}:{line}: not of the form NAME=value")]
     EnvironmentFile {

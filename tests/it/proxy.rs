@@ -1,7 +1,10 @@
 //! The recording proxy against a server: the same bytes as without it, and
 //! records that say what happened.
 
+mod command;
+mod encryption;
 mod raw;
+mod streams;
 
 use crate::support::{TestDatabase, database};
 use plimsoll::proxy::{ChildCommand, Options, Recorder, Recording, ServerUrl, run_child};
@@ -322,16 +325,29 @@ async fn bound_inlined_and_prepared_values_give_one_shape_and_argument() {
 
 #[tokio::test]
 async fn a_cancel_request_finds_its_session() {
+    for version in [encode::PROTOCOL_3_0, (3 << 16) | 2] {
+        cancelled(version).await;
+    }
+}
+
+/// Servers from 18 on give keys of 32 bytes to whom speaks 3.2.
+async fn cancelled(version: u32) {
     let recorded = Recorded::start("proxy_cancel").await;
-    let mut client = recorded.client();
+    let login = recorded.login();
+    let parameters: Vec<(&str, &str)> = login.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (address, password) = (recorded.recorder.address(), recorded.direct.password().unwrap_or_default());
+    let mut client =
+        RawClient::connect_with(&address.ip().to_string(), address.port(), version, &password, &parameters);
     let key = client.greeting.iter().find(|(tag, _)| *tag == b'K').unwrap().1.clone();
     let mut bytes = Vec::new();
     encode::query(&mut bytes, b"SELECT pg_sleep(60)");
     client.send(&bytes);
-    let mut cancel = vec![0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e];
+    let server = recorded.database.target.description().server_version_num;
+    assert_eq!(key.len(), if server >= 180_000 && version > encode::PROTOCOL_3_0 { 36 } else { 8 });
+    let mut cancel = u32::try_from(8 + key.len()).unwrap().to_be_bytes().to_vec();
+    cancel.extend_from_slice(&[0x04, 0xd2, 0x16, 0x2e]);
     cancel.extend_from_slice(&key);
     // The request may overtake the statement: it is repeated until it meets it.
-    let address = recorded.recorder.address();
     let answer = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| client.until_ready(1));
         while !waiting.is_finished() {

@@ -25,6 +25,7 @@ fn certificates(directory: &Path, name: &str) -> (PathBuf, PathBuf, PathBuf) {
     (write("authority.pem", authority.pem()), write("server.pem", certificate.pem()), key)
 }
 
+/// A server with a certificate for `name`; `server.pem` and `server.key` are in the scratch folder.
 pub(crate) async fn server_for(scratch: &Scratch, name: &str) -> (Target, PathBuf) {
     let (authority, certificate, key) = certificates(scratch.path(), name);
     let options =
@@ -33,7 +34,12 @@ pub(crate) async fn server_for(scratch: &Scratch, name: &str) -> (Target, PathBu
     let uid = std::fs::metadata(support::server().socket_directory().unwrap()).unwrap().uid();
     std::os::unix::fs::chown(&key, Some(uid), None).unwrap();
     let setting = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
+    // MD5 beside SCRAM: the method of the password that is kept decides.
+    let access = scratch.path().join("access.conf");
+    std::fs::write(&access, "local all all trust\nhost all all 127.0.0.1/32 md5\n").unwrap();
+    std::os::unix::fs::chown(&access, Some(uid), None).unwrap();
     let settings = vec![
+        setting("hba_file", &access),
         ("ssl".to_owned(), "on".to_owned()),
         setting("ssl_cert_file", &certificate),
         setting("ssl_key_file", &key),

@@ -15,6 +15,12 @@ pub(crate) struct Process {
     pub(crate) command: String,
 }
 
+/// Sends a signal, named as `kill` names it.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
 /// The processes that name a directory on their command line or work in it.
 pub(crate) fn processes_at(directory: &Path) -> Vec<Process> {
     let listing = Command::new("ps").args(["-ww", "-axo", "pid=,ppid=,state=,command="]).output().unwrap();
