@@ -8,6 +8,9 @@ use crate::proxy::{Destination, Recorder};
 use anyhow::Context as _;
 use std::net::SocketAddr;
 
+/// Children that make a loop, where no project says otherwise.
+const THRESHOLD: u64 = 5;
+
 /// `plimsoll proxy`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -26,7 +29,8 @@ pub(super) async fn run(
     let Some(url) = &global.url else {
         return Err(Failure::Usage("the proxy needs a server: give --url or DATABASE_URL".into()));
     };
-    let mut proxy_options = options.record.proxy_options(url, "proxy", Destination::File(trace_file(global)));
+    let mut proxy_options =
+        options.record.proxy_options(url, "proxy", Destination::File(trace_file(global)), THRESHOLD);
     proxy_options.listen = options.listen;
     let recorder = Recorder::start(&proxy_options).context("starting the proxy")?;
     terminal.note(&format!("listening on {}; Ctrl-C ends the recording", recorder.address()));

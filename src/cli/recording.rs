@@ -3,7 +3,9 @@
 use super::arguments::Global;
 use super::session::Session;
 use super::{ExitCode, Failure};
-use crate::proxy::{self, ChildCommand, ClientTls, Destination, FaultPlan, Recording};
+use crate::proxy::{self, ChildCommand, ClientTls, Destination, FaultPlan, Judge, Recording};
+use crate::report::json;
+use crate::scenarios::n_plus_one::{self, DetectOptions};
 use crate::trace::Trace;
 use anyhow::Context as _;
 use std::ffi::OsString;
@@ -28,6 +30,12 @@ pub(super) struct RecordOptions {
     /// Fail a statement: as SQLSTATE, which one, and text, such as `40P01:2:update stock`
     #[arg(long, value_name = "FAULT")]
     inject: Option<FaultPlan>,
+    /// Answer `SHOW plimsoll.findings` with what was found so far in the session's scope
+    #[arg(long)]
+    findings: bool,
+    /// Offer TLS to the command, with a certificate made for this run
+    #[arg(long, conflicts_with = "tls_cert")]
+    tls: bool,
     /// Offer TLS to the command, with this certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -57,11 +65,13 @@ impl RecordOptions {
         upstream: &str,
         source: &str,
         destination: Destination,
+        threshold: u64,
     ) -> proxy::Options {
         let client_tls = match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
                 ClientTls::Given { certificate: certificate.clone(), key: key.clone() }
             }
+            _ if self.tls => ClientTls::OwnCertificate,
             _ => ClientTls::default(),
         };
         proxy::Options {
@@ -71,6 +81,7 @@ impl RecordOptions {
             destination,
             delay: self.delay,
             fault: self.inject.clone(),
+            findings: self.findings.then(|| judge(threshold)),
             ..proxy::Options::new(upstream, rand::random())
         }
     }
@@ -107,6 +118,15 @@ impl RecordOptions {
             variables: self.variables()?,
         })
     }
+}
+
+/// What a session is told about its scope: the findings, as in `run.json`.
+fn judge(threshold: u64) -> Judge {
+    let options = DetectOptions { threshold: usize::try_from(threshold).unwrap_or(usize::MAX) };
+    Judge::new(move |trace| {
+        let report = n_plus_one::judge(&[("scope".into(), trace.clone())], &options, &[], &[]);
+        json::findings(&report.findings)
+    })
 }
 
 /// Where a trace goes: `--output`, else `plimsoll.trace` in this folder.
@@ -152,7 +172,10 @@ pub(super) async fn record(
         session.target.database().to_owned()
     };
     let upstream = session.target.url_for(&database);
-    let proxy_options = options.proxy_options(&upstream, &words.join(" "), destination);
+    let proxy_options = {
+        let threshold = session.project.settings.n_plus_one.threshold;
+        options.proxy_options(&upstream, &words.join(" "), destination, threshold)
+    };
     let command = options.command(words)?;
     session.terminal.finish_progress();
     session.terminal.note(&format!("recording: {}", words.join(" ")));

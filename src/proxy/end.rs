@@ -18,6 +18,8 @@ pub(super) struct End {
     is_ending: bool,
     /// The peer has ended its side.
     pub(super) is_ended: bool,
+    /// Why the peer's side ended, where that was an error.
+    pub(super) failure: Option<io::Error>,
     /// The peer takes nothing any more; what is sent is dropped.
     pub(super) is_deaf: bool,
     /// We have ended our side.
@@ -33,6 +35,7 @@ impl End {
             is_readable: true,
             is_ending: false,
             is_ended: false,
+            failure: None,
             is_deaf: false,
             is_shut: false,
         }
@@ -65,8 +68,9 @@ impl End {
                     self.is_readable = false;
                     return None;
                 }
-                Err(_) => {
+                Err(error) => {
                     self.is_ended = true;
+                    self.failure = Some(error);
                     return None;
                 }
             }

@@ -7,14 +7,16 @@
 
 use super::delay::SlowWire;
 use super::end::End;
-use super::faults::Faults;
+use super::findings::Asker;
 use super::queue::Event;
 use super::recorder::Shared;
+use super::replace::Replacer;
 use super::sasl::{self, Login};
 use crate::stats::clock;
 use crate::wire::{STARTUP_BYTES_MAX, StartupPacket, encode};
 use mio::{Registry, Token};
 use rustls::{ClientConnection, ServerConnection};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -64,12 +66,16 @@ pub(super) struct Link {
     /// A cancel request, of which the observer learns nothing.
     is_cancel: bool,
     login: Option<Login>,
-    faults: Option<Faults>,
+    /// In the order in which the client's bytes pass them.
+    replacers: Vec<Replacer>,
     slow_wire: Option<SlowWire>,
 }
 
 impl Link {
-    pub(super) fn new(id: u64, client: End, shared: &Shared) -> Self {
+    pub(super) fn new(id: u64, client: End, shared: &Arc<Shared>) -> Self {
+        let faults = shared.faults.as_ref().map(|state| Replacer::new(Box::new(state.clone())));
+        let asker = || Replacer::new(Box::new(Asker::new(shared.clone(), id)));
+        let findings = shared.answers_findings.then(asker);
         Self {
             id,
             client,
@@ -78,7 +84,7 @@ impl Link {
             head: Vec::new(),
             is_cancel: false,
             login: None,
-            faults: shared.faults.as_ref().map(|plan| Faults::new(plan.clone())),
+            replacers: faults.into_iter().chain(findings).collect(),
             slow_wire: shared.delay.map(SlowWire::new),
         }
     }
@@ -271,6 +277,9 @@ impl Link {
             return self.close_when_sent();
         }
         around.has_more |= self.relay_to_client(around);
+        if self.phase == Phase::Closing {
+            return self.close_when_sent();
+        }
         let Some(server) = &mut self.server else {
             return false;
         };
@@ -296,7 +305,7 @@ impl Link {
             let Some(count) = self.client.read(around.buffer) else {
                 return false;
             };
-            if self.login.is_none() && self.faults.is_none() && self.slow_wire.is_none() {
+            if self.login.is_none() && self.replacers.is_empty() && self.slow_wire.is_none() {
                 let at_us = around.shared.now_us();
                 server.send(&around.buffer[..count]);
                 around.shared.observe_at(self.id, Event::Client, at_us, &around.buffer[..count]);
@@ -321,11 +330,20 @@ impl Link {
                 return false;
             }
             let Some(count) = server.read(around.buffer) else {
+                if let Some(failure) = server.failure.take().filter(|_| self.login.is_some()) {
+                    let text = format!("TLS to the server failed: {failure}");
+                    self.refuse(
+                        around,
+                        "08006",
+                        &text,
+                        "sslmode and sslrootcert of the server's URL decide.",
+                    );
+                }
                 return false;
             };
             let bytes = &around.buffer[..count];
             let at_us = around.shared.now_us();
-            if self.login.is_none() && self.faults.is_none() {
+            if self.login.is_none() && self.replacers.is_empty() {
                 self.client.send(bytes);
                 self.observe_server(around.shared, at_us, bytes);
                 continue;
@@ -338,9 +356,9 @@ impl Link {
                     self.login = None;
                 }
             }
-            if let Some(faults) = &mut self.faults {
+            for replacer in self.replacers.iter_mut().rev() {
                 let bytes = std::mem::take(&mut out);
-                faults.server(&bytes, &mut out);
+                replacer.server(&bytes, &mut out);
             }
             self.client.send(&out);
             self.observe_server(around.shared, at_us, &out);
@@ -368,11 +386,13 @@ impl Link {
                 return;
             }
         }
-        let observed = out;
-        let mut out = Vec::new();
-        match &mut self.faults {
-            Some(faults) if !self.is_cancel => faults.client(&observed, &mut out),
-            _ => out.clone_from(&observed),
+        // Before anything is replaced: what a question asks about is complete then.
+        if !self.is_cancel {
+            around.shared.observe_at(self.id, Event::Client, at_us, &out);
+            for replacer in &mut self.replacers {
+                let bytes = std::mem::take(&mut out);
+                replacer.client(&bytes, &mut out);
+            }
         }
         match (&mut self.slow_wire, &mut self.server) {
             (Some(wire), _) => {
@@ -381,9 +401,6 @@ impl Link {
             }
             (None, Some(server)) => server.send(&out),
             (None, None) => {}
-        }
-        if !self.is_cancel {
-            around.shared.observe_at(self.id, Event::Client, at_us, &observed);
         }
     }
 

@@ -3,8 +3,8 @@
 //! Forwarding threads poll their sockets; what they read is sent on first and
 //! then copied to a bounded queue, from which one observer thread follows
 //! every session and writes the trace. Invariant: the recorder forwards the
-//! bytes it received. Fault injection and added delay are modes of their own;
-//! the reply to an encryption request, and a channel-binding offer that could
+//! bytes it received. Fault injection, added delay and answers about findings
+//! are modes of their own; the reply to an encryption request, and a channel-binding offer that could
 //! not work, are the only other active parts.
 
 mod child;
@@ -14,11 +14,14 @@ pub mod environment;
 mod error;
 mod event_loop;
 mod faults;
+mod findings;
 mod link;
 mod observer;
 mod queue;
 mod recorder;
+mod replace;
 mod sasl;
+mod scopes;
 mod session;
 mod stream;
 mod timer;
@@ -29,6 +32,7 @@ mod url;
 pub use child::{ChildCommand, ChildOutcome, run_child};
 pub use error::Error;
 pub use faults::{FaultKind, FaultPlan, FaultPlanError};
+pub use findings::Judge;
 pub use observer::Destination;
 pub use queue::QUEUE_BYTES_MAX;
 pub use recorder::{Options, Recorder, Recording};

@@ -2,7 +2,9 @@
 //! hands finished statements to where the trace goes.
 
 use super::error::Error;
+use super::findings::Judge;
 use super::queue::{Batch, Event, Queue};
+use super::scopes::Scopes;
 use super::session::hashing::Table;
 use super::session::{Ledger, Session};
 use crate::trace::{Header, Losses, StatementRecord, Trace, TraceEvent, TraceFileError, Writer};
@@ -56,6 +58,9 @@ const BATCH_BYTES_RETAINED: usize = 1024 * 1024;
 pub(super) struct Observer {
     sink: Sink,
     ledger: Ledger,
+    /// Who answers questions, and what about.
+    judge: Option<Judge>,
+    scopes: Scopes,
     sessions: Table<u64, Session>,
     /// Everything but the statements of a file.
     trace: Trace,
@@ -64,9 +69,10 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    pub(super) fn new(header: Header, ledger: Ledger, sink: Sink) -> Self {
+    pub(super) fn new(header: Header, ledger: Ledger, sink: Sink, judge: Option<Judge>) -> Self {
         let sessions = Table::default();
-        Self { sink, ledger, sessions, trace: Trace::new(header), failure: None, last_us: 0 }
+        let (scopes, trace) = (Scopes::default(), Trace::new(header));
+        Self { sink, ledger, judge, scopes, sessions, trace, failure: None, last_us: 0 }
     }
 
     /// Runs until the queue is closed and empty.
@@ -75,7 +81,7 @@ impl Observer {
         let mut idle = 0;
         while queue.take(&mut batch) {
             idle = if batch.entries.is_empty() { idle + 1 } else { 0 };
-            self.observe(&batch);
+            self.observe(&mut batch);
             batch.clear();
             if batch.bytes.capacity() > BATCH_BYTES_RETAINED {
                 batch.bytes.shrink_to(BATCH_BYTES_RETAINED);
@@ -86,10 +92,11 @@ impl Observer {
         self.end()
     }
 
-    fn observe(&mut self, batch: &Batch) {
+    fn observe(&mut self, batch: &mut Batch) {
+        let Batch { entries, bytes: all_bytes, questions } = batch;
         let mut start = 0;
-        for entry in &batch.entries {
-            let bytes = &batch.bytes[start..start + entry.length];
+        for entry in entries.iter() {
+            let bytes = &all_bytes[start..start + entry.length];
             start += entry.length;
             self.last_us = entry.at_us;
             match entry.event {
@@ -112,6 +119,15 @@ impl Observer {
                         session.end(entry.at_us, &mut self.ledger);
                     }
                 }
+                Event::Question => {
+                    if let Some(question) = questions.pop_front() {
+                        // Who asked may be gone.
+                        let _ = question.send(self.answer(entry.connection));
+                    }
+                }
+            }
+            if !self.ledger.limits.is_empty() {
+                self.write_limits();
             }
             if !self.ledger.records.is_empty() {
                 self.write_records();
@@ -119,9 +135,30 @@ impl Observer {
         }
     }
 
+    /// What was found so far in the scope of a session; none where it has no scope.
+    fn answer(&self, connection: u64) -> Option<String> {
+        let judge = self.judge.as_ref()?;
+        let scope = self.sessions.get(&connection)?.scope()?;
+        let mut trace = self.scopes.trace(scope, self.trace.header.clone());
+        trace.losses.opaque_connections = self.ledger.losses.opaque_connections;
+        Some(judge.judge(&trace))
+    }
+
+    fn write_limits(&mut self) {
+        for limit in std::mem::take(&mut self.ledger.limits) {
+            if self.judge.is_some() {
+                self.scopes.limit(&limit);
+            }
+            self.event(TraceEvent::Limit(limit));
+        }
+    }
+
     fn write_records(&mut self) {
         let mut records = std::mem::take(&mut self.ledger.records);
         for record in records.drain(..) {
+            if self.judge.is_some() {
+                self.scopes.add(&record, size_of_record(&record));
+            }
             self.event(TraceEvent::Statement(record));
         }
         self.ledger.records = records;
@@ -157,6 +194,7 @@ impl Observer {
         for (_, mut session) in std::mem::take(&mut self.sessions) {
             session.end(self.last_us, &mut self.ledger);
         }
+        self.write_limits();
         self.write_records();
         if self.ledger.losses != Losses::default() {
             let losses = std::mem::take(&mut self.ledger.losses);

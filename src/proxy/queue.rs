@@ -2,6 +2,8 @@
 //! observer. Bounded: a full queue makes the forwarding thread wait, so that
 //! nothing is ever lost; how often that happened is counted.
 
+use super::findings::Question;
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ pub(super) enum Event {
     Server,
     /// The connection is over.
     Closed,
+    /// The connection asks for its findings; who waits is the next of the batch's questions.
+    Question,
 }
 
 /// One copied piece.
@@ -36,10 +40,12 @@ pub(super) struct Entry {
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) bytes: Vec<u8>,
+    pub(super) questions: VecDeque<Question>,
 }
 
 impl Batch {
     pub(super) fn clear(&mut self) {
+        self.questions.clear();
         self.entries.clear();
         self.bytes.clear();
     }
@@ -85,6 +91,15 @@ impl Queue {
             state.is_asleep = false;
             self.filled.notify_one();
         }
+    }
+
+    /// Puts a question behind everything that came so far.
+    pub(super) fn ask(&self, connection: u64, at_us: u64, question: Question) {
+        let mut state = self.lock();
+        state.batch.questions.push_back(question);
+        state.batch.entries.push(Entry { connection, event: Event::Question, at_us, length: 0 });
+        state.is_asleep = false;
+        self.filled.notify_one();
     }
 
     /// No more will come.

@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::event_loop::{EventLoop, Listeners, Mailbox};
 use super::faults::{FaultPlan, FaultState};
+use super::findings::Judge;
 use super::observer::{Destination, Observer, Sink};
 use super::queue::{Event, Queue};
 use super::session::Ledger;
@@ -45,6 +46,8 @@ pub struct Options {
     pub delay: Option<Duration>,
     /// A fault to inject.
     pub fault: Option<FaultPlan>,
+    /// Answers `SHOW plimsoll.findings`; none lets the server answer.
+    pub findings: Option<Judge>,
     /// Forwarding threads.
     pub threads: usize,
 }
@@ -65,6 +68,7 @@ impl Options {
             destination: Destination::default(),
             delay: None,
             fault: None,
+            findings: None,
             threads: 1,
         }
     }
@@ -96,6 +100,7 @@ pub(super) struct Shared {
     pub(super) offer: Option<Offer>,
     pub(super) delay: Option<Duration>,
     pub(super) faults: Option<Arc<FaultState>>,
+    pub(super) answers_findings: bool,
     pub(super) queue: Queue,
     pub(super) connections: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -167,6 +172,7 @@ impl Recorder {
             offer,
             delay: options.delay.filter(|delay| !delay.is_zero()),
             faults: options.fault.clone().map(|plan| Arc::new(FaultState::new(plan))),
+            answers_findings: options.findings.is_some(),
             queue: Queue::default(),
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -311,6 +317,7 @@ struct ObserverParts {
     header: Header,
     hasher: ValueHasher,
     keeps_values: bool,
+    judge: Option<Judge>,
     sink: Sink,
 }
 
@@ -327,11 +334,12 @@ impl ObserverParts {
             Destination::Memory { bytes_max } => Sink::Memory { bytes_max: *bytes_max, bytes: 0 },
             Destination::File(path) => Sink::file(path, &header)?,
         };
-        Ok(Self { header, hasher, keeps_values: options.keeps_values, sink })
+        let (keeps_values, judge) = (options.keeps_values, options.findings.clone());
+        Ok(Self { header, hasher, keeps_values, judge, sink })
     }
 
     fn observer(self) -> Observer {
         let ledger = Ledger::new(self.hasher, self.header.bounds.clone(), self.keeps_values);
-        Observer::new(self.header, ledger, self.sink)
+        Observer::new(self.header, ledger, self.sink, self.judge)
     }
 }

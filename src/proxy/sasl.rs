@@ -5,8 +5,8 @@
 //! - A client in plain text must not see `SCRAM-SHA-256-PLUS` (it would call
 //!   the server broken): it is taken off the offer, the only bytes of the
 //!   server the recorder ever changes.
-//! - A client in TLS that binds, or says that it would have (`y`), cannot
-//!   succeed: it is told why.
+//! - A client that binds, or says that it would have (`y`), cannot succeed:
+//!   it is told why.
 
 use crate::wire::{SaslInitialResponse, encode};
 
@@ -73,6 +73,7 @@ impl Login {
             (b'R', Some(10)) => {
                 let names = message[9..].split(|&byte| byte == 0).filter(|name| !name.is_empty());
                 let is_binding_offered = names.clone().any(|name| name == PLUS);
+                self.is_binding_offered = is_binding_offered;
                 if is_binding_offered && !self.is_client_tls {
                     encode::message(out, b'R', |out| {
                         out.extend_from_slice(&10_u32.to_be_bytes());
@@ -81,7 +82,6 @@ impl Login {
                     });
                     return;
                 }
-                self.is_binding_offered = is_binding_offered;
             }
             (b'R', Some(0)) | (b'E', _) => self.is_over = true,
             _ => {}

@@ -6,8 +6,8 @@
 
 use super::Tags;
 use super::model::{
-    Argument, ColumnSource, ColumnValues, Losses, Outcome, Protocol, StatementRecord, StatementShape,
-    TableName, TraceEvent,
+    Argument, ColumnSource, ColumnValues, Losses, Outcome, Protocol, ScopeLimit, StatementRecord,
+    StatementShape, TableName, TraceEvent,
 };
 use super::value::ValueHash;
 use std::collections::HashMap;
@@ -199,6 +199,15 @@ pub(super) fn write_event(event: &TraceEvent, tables: &mut WrittenTables, output
             output.number(*connection);
         }
         TraceEvent::End => output.bytes.push(5),
+        TraceEvent::Limit(limit) => {
+            output.bytes.push(6);
+            output.number(limit.connection);
+            output.optional(limit.statements);
+            output.bytes.push(u8::from(limit.scope.is_some()));
+            if let Some(scope) = &limit.scope {
+                intern(&mut tables.strings, scope, output, |output| output.text(scope));
+            }
+        }
     }
 }
 
@@ -222,6 +231,14 @@ pub(super) fn read_event(input: &mut Input<'_>, tables: &mut ReadTables) -> Resu
         })),
         4 => Ok(TraceEvent::Connected { connection: input.number()? }),
         5 => Ok(TraceEvent::End),
+        6 => {
+            let (connection, statements) = (input.number()?, input.optional()?);
+            let has_scope = input.byte()? != 0;
+            let scope = has_scope
+                .then(|| resolve(&mut tables.strings, input, |input| input.text().map(Arc::from)))
+                .transpose()?;
+            Ok(TraceEvent::Limit(ScopeLimit { connection, scope, statements }))
+        }
         _ => Err("it holds an event of an unknown kind"),
     }
 }

@@ -49,6 +49,16 @@ fn bounded(mut text: String) -> String {
 /// another statement. A statement that sets nothing costs one comparison.
 #[must_use]
 pub fn scope_setting(text: &str) -> Option<Option<String>> {
+    setting(text, "plimsoll.scope")
+}
+
+/// The same for `plimsoll.max_statements`; what is no number lifts the bound.
+#[must_use]
+pub fn limit_setting(text: &str) -> Option<Option<u64>> {
+    Some(setting(text, "plimsoll.max_statements")?.and_then(|value| value.parse().ok()))
+}
+
+fn setting(text: &str, name: &str) -> Option<Option<String>> {
     let text = text.trim().trim_end_matches(';').trim_end();
     let (verb, rest) = text.split_once(char::is_whitespace)?;
     let is_reset = verb.eq_ignore_ascii_case("reset");
@@ -61,11 +71,10 @@ pub fn scope_setting(text: &str) -> Option<Option<String>> {
             rest = rest[word.len()..].trim_start();
         }
     }
-    const NAME: &str = "plimsoll.scope";
-    if !rest.get(..NAME.len())?.eq_ignore_ascii_case(NAME) {
+    if !rest.get(..name.len())?.eq_ignore_ascii_case(name) {
         return None;
     }
-    let value = rest[NAME.len()..].trim_start();
+    let value = rest[name.len()..].trim_start();
     if is_reset {
         return Some(None);
     }
@@ -109,6 +118,10 @@ mod tests {
         assert_eq!(set("RESET plimsoll.scope"), Some(None));
         assert_eq!(set("SET plimsoll.scope TO DEFAULT"), Some(None));
         assert_eq!(set("SET application_name = 'x'"), None);
+        assert_eq!(super::limit_setting("SET plimsoll.max_statements = 20"), Some(Some(20)));
+        assert_eq!(super::limit_setting("SET plimsoll.max_statements TO '20'"), Some(Some(20)));
+        assert_eq!(super::limit_setting("RESET plimsoll.max_statements"), Some(None));
+        assert_eq!(super::limit_setting("SET plimsoll.scope = 'x'"), None);
         assert_eq!(set("SELECT 1"), None);
     }
 }

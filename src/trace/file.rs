@@ -247,6 +247,9 @@ pub fn write(path: &Path, trace: &Trace) -> Result<(), TraceFileError> {
     for statement in &trace.statements {
         writer.write(&TraceEvent::Statement(statement.clone()))?;
     }
+    for limit in &trace.limits {
+        writer.write(&TraceEvent::Limit(limit.clone()))?;
+    }
     writer.write(&TraceEvent::Loss(trace.losses))?;
     if trace.complete { writer.finish()? } else { writer.flush().map(|()| writer.inner)? }.flush()?;
     Ok(())

@@ -52,6 +52,10 @@ fn trace(count: u64) -> Trace {
         name: "users".into(),
         columns: vec![(1, "id".into())],
     }];
+    trace.limits = vec![
+        ScopeLimit { connection: 1, scope: Some(Arc::from("test_a")), statements: Some(12) },
+        ScopeLimit { connection: 2, scope: None, statements: None },
+    ];
     trace.losses = Losses { statements: 1, values: 2, ..Losses::default() };
     trace.connections = 3;
     trace.complete = true;

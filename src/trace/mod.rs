@@ -17,12 +17,12 @@ mod readable;
 mod template;
 mod value;
 
-pub use comment::{Tags, comment_tags, scope_setting};
+pub use comment::{Tags, comment_tags, limit_setting, scope_setting};
 pub use file::{Reader, TraceFileError, Writer, read, write};
 pub use inline::{Bound, inline_parameters};
 pub use model::{
-    Argument, Bounds, ColumnSource, ColumnValues, Header, Losses, Outcome, Protocol, StatementRecord,
-    StatementShape, TableName, Trace, TraceEvent,
+    Argument, Bounds, ColumnSource, ColumnValues, Header, Losses, Outcome, Protocol, ScopeLimit,
+    StatementRecord, StatementShape, TableName, Trace, TraceEvent,
 };
 pub use readable::{hexadecimal, readable};
 pub use template::{Slot, StatementTemplate};

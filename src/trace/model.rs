@@ -226,8 +226,22 @@ pub enum TraceEvent {
         /// Connection, unique in the trace.
         connection: u64,
     },
+    /// A scope's own bound on statements.
+    Limit(ScopeLimit),
     /// The recorder ended in order; a trace without it was cut short.
     End,
+}
+
+/// How many statements a scope may ask at most, as its session said with
+/// `SET plimsoll.max_statements`. A later one for the same scope counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeLimit {
+    /// Connection that said so.
+    pub connection: u64,
+    /// The scope; none means what the connection asks outside of any.
+    pub scope: Option<Arc<str>>,
+    /// The bound; none lifts it.
+    pub statements: Option<u64>,
 }
 
 /// A whole trace in memory.
@@ -239,6 +253,8 @@ pub struct Trace {
     pub statements: Vec<StatementRecord>,
     /// Names of tables.
     pub tables: Vec<TableName>,
+    /// Bounds on scopes, in the order in which they were set.
+    pub limits: Vec<ScopeLimit>,
     /// Everything lost.
     pub losses: Losses,
     /// Connections accepted.
@@ -255,6 +271,7 @@ impl Trace {
             header,
             statements: Vec::new(),
             tables: Vec::new(),
+            limits: Vec::new(),
             losses: Losses::default(),
             connections: 0,
             complete: false,
@@ -267,6 +284,7 @@ impl Trace {
             TraceEvent::Statement(record) => self.statements.push(record),
             TraceEvent::Table(table) => self.tables.push(table),
             TraceEvent::Loss(losses) => self.losses.add(&losses),
+            TraceEvent::Limit(limit) => self.limits.push(limit),
             TraceEvent::Connected { .. } => self.connections += 1,
             TraceEvent::End => self.complete = true,
         }

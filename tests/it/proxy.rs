@@ -3,6 +3,7 @@
 
 mod command;
 mod encryption;
+mod findings;
 mod raw;
 mod streams;
 
@@ -155,11 +156,11 @@ fn extended(text: &str, is_binary: bool) -> Vec<u8> {
 async fn every_message_is_the_same_as_without_the_proxy() {
     let recorded = with_things("proxy_differential").await;
     let (mut direct, mut proxied) = (recorded.direct_client(), recorded.client());
-    // The cancel key and SCRAM's signature differ from session to session.
+    // The cancel key and SCRAM's nonces differ from session to session.
     let without_key = |messages: &[Message]| -> Vec<Message> {
         messages
             .iter()
-            .filter(|(tag, body)| *tag != b'K' && !(*tag == b'R' && body[3] == 12))
+            .filter(|(tag, body)| *tag != b'K' && !(*tag == b'R' && body[3] > 10))
             .cloned()
             .collect()
     };

@@ -160,7 +160,15 @@ impl Session {
             }
             Command::CloseCursor { name: Some(name) } => drop(self.names.cursors.replace(name, None)),
             Command::CloseCursor { name: None } => self.names.cursors.clear(),
-            Command::Scope { scope, is_local } => self.labels.set_scope(scope.clone(), *is_local),
+            Command::Scope { scope, is_local } => {
+                self.labels.set_scope(scope.clone(), *is_local);
+                // The bound is a setting of the session: it goes on for the next scope.
+                ledger.limits.extend(self.labels.limit().filter(|limit| limit.statements.is_some()));
+            }
+            Command::MaxStatements { statements } => {
+                self.labels.max_statements = Some(*statements);
+                ledger.limits.extend(self.labels.limit());
+            }
             Command::DiscardAll => {
                 self.names.statements.clear();
                 self.names.cursors.clear();

@@ -3,7 +3,7 @@
 
 use crate::sql::lexer::{Lexer, Token, TokenKind, tokens};
 use crate::sql::literal::{self, Value};
-use crate::trace::scope_setting;
+use crate::trace::{limit_setting, scope_setting};
 use std::ops::Range;
 
 /// A statement's effect on the session.
@@ -25,6 +25,8 @@ pub(super) enum Command {
     CloseCursor { name: Option<Vec<u8>> },
     /// `SET plimsoll.scope`.
     Scope { scope: Option<String>, is_local: bool },
+    /// `SET plimsoll.max_statements`.
+    MaxStatements { statements: Option<u64> },
     /// `ROLLBACK TO`, which ends no transaction although its tag says so.
     RollbackToSavepoint,
     /// `DISCARD ALL`.
@@ -55,7 +57,8 @@ pub(super) fn command(text: &str) -> Command {
         })
     } else if is("set") || is("reset") {
         let is_local = lexer.next_significant().is_some_and(|token| token.is_word(text, "local"));
-        scope_setting(text).map(|scope| Command::Scope { scope, is_local })
+        let scope = scope_setting(text).map(|scope| Command::Scope { scope, is_local });
+        scope.or_else(|| limit_setting(text).map(|statements| Command::MaxStatements { statements }))
     } else if is("select") {
         set_config(text, lexer)
     } else if is("rollback") || is("abort") {
@@ -159,7 +162,7 @@ fn last_name(text: &str, lexer: Lexer<'_>) -> Option<Vec<u8>> {
     lexer.filter(is_name).last().map(|token| name(text, token))
 }
 
-/// `SELECT set_config('plimsoll.scope', '…', false)`.
+/// `SELECT set_config('plimsoll.scope', '…', false)`, and the same for the bound.
 fn set_config(text: &str, mut lexer: Lexer<'_>) -> Option<Command> {
     let mut token = lexer.next_significant()?;
     if token.is_word(text, "pg_catalog") {
@@ -171,11 +174,22 @@ fn set_config(text: &str, mut lexer: Lexer<'_>) -> Option<Command> {
     }
     let mut next = || lexer.next_significant();
     next()?;
-    if !argument(next()?.text(text))?.eq_ignore_ascii_case("plimsoll.scope") {
-        return None;
-    }
+    let setting = argument(next()?.text(text))?.to_ascii_lowercase();
     next()?;
-    let scope = argument(next()?.text(text)).filter(|scope| !scope.is_empty());
+    // A bound value is not in the text: nothing is better than a wrong scope.
+    let value = match literal::value(next()?.text(text)) {
+        Value::Text(value) => Some(value.into_owned()).filter(|value| !value.is_empty()),
+        Value::Null => None,
+        Value::Parameter(_) | Value::Unknown => return None,
+    };
+    let scope = match setting.as_str() {
+        "plimsoll.scope" => value,
+        "plimsoll.max_statements" => {
+            let statements = value.and_then(|value| value.parse().ok());
+            return Some(Command::MaxStatements { statements });
+        }
+        _ => return None,
+    };
     next()?;
     let is_local = next()?.is_word(text, "true");
     Some(Command::Scope { scope, is_local })
@@ -217,6 +231,12 @@ mod tests {
                 "select set_config('plimsoll.scope', 'b', false)",
                 Command::Scope { scope: Some("b".into()), is_local: false },
             ),
+            ("SET plimsoll.max_statements = 9", Command::MaxStatements { statements: Some(9) }),
+            (
+                "select set_config('plimsoll.max_statements', '', true)",
+                Command::MaxStatements { statements: None },
+            ),
+            ("select set_config('plimsoll.scope', $1, false)", Command::Other),
             ("SET search_path = x", Command::Other),
             ("ROLLBACK TO SAVEPOINT s", Command::RollbackToSavepoint),
             ("ROLLBACK", Command::Other),

@@ -5,6 +5,7 @@
 
 use super::execution::Labels;
 use super::ledger::Ledger;
+use crate::trace::ScopeLimit;
 use crate::wire::{StartupMessage, TransactionStatus};
 use std::sync::Arc;
 
@@ -14,12 +15,28 @@ pub(super) struct SessionLabels {
     current: Labels,
     scope_before_transaction: Option<Arc<str>>,
     scope_after_commit: Option<Arc<str>>,
+    /// What was last set; none where nothing ever was.
+    pub(super) max_statements: Option<Option<u64>>,
 }
 
 impl SessionLabels {
     pub(super) fn new(connection: u64) -> Self {
         let current = Labels { connection, transaction: None, scope: None, application_name: None };
-        Self { current, scope_before_transaction: None, scope_after_commit: None }
+        Self { current, scope_before_transaction: None, scope_after_commit: None, max_statements: None }
+    }
+
+    /// The bound on the current scope, where one was set.
+    pub(super) fn limit(&self) -> Option<ScopeLimit> {
+        let statements = self.max_statements?;
+        Some(ScopeLimit {
+            connection: self.current.connection,
+            scope: self.current.scope.clone(),
+            statements,
+        })
+    }
+
+    pub(super) fn scope(&self) -> Option<&Arc<str>> {
+        self.current.scope.as_ref()
     }
 
     pub(super) fn current(&self) -> Labels {

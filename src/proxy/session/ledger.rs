@@ -3,7 +3,7 @@
 
 use super::columns::Descriptions;
 use super::texts::Texts;
-use crate::trace::{Bounds, Losses, StatementRecord, ValueHasher};
+use crate::trace::{Bounds, Losses, ScopeLimit, StatementRecord, ValueHasher};
 
 /// What is shared between the sessions of one recording.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Ledger {
     pub losses: Losses,
     /// Finished statements, for whoever writes them down to drain.
     pub records: Vec<StatementRecord>,
+    /// Bounds that sessions set, likewise.
+    pub limits: Vec<ScopeLimit>,
 }
 
 impl Ledger {
@@ -35,6 +37,7 @@ impl Ledger {
             next_transaction: 0,
             losses: Losses::default(),
             records: Vec::new(),
+            limits: Vec::new(),
         }
     }
 

@@ -27,6 +27,7 @@ use execution::Execution;
 use labels::SessionLabels;
 use pending::{Pending, Requests};
 use prepared::SessionNames;
+use std::sync::Arc;
 
 /// A session of the recorded application.
 #[derive(Debug)]
@@ -85,6 +86,12 @@ impl Session {
             }
         }
         self.server = splitter;
+    }
+
+    /// The scope that the session has set.
+    #[must_use]
+    pub fn scope(&self) -> Option<&Arc<str>> {
+        self.labels.scope()
     }
 
     /// The connection is over: what was not answered is reported as unfinished.

@@ -12,7 +12,7 @@ mod intern;
 pub mod kept_plans;
 mod run;
 
-use crate::model::RunReport;
+use crate::model::{Finding, RunReport};
 use std::io;
 
 /// The version this build writes.
@@ -32,6 +32,13 @@ pub enum ReadError {
         /// The version found.
         found: u32,
     },
+}
+
+/// Findings alone, on one line, in the form they have in the report.
+#[must_use]
+pub fn findings(findings: &[Finding]) -> String {
+    // Plain strings and numbers: nothing that could fail to be written.
+    serde_json::to_string(&run::findings(findings)).unwrap_or_default()
 }
 
 /// Writes the report, indented, with a final newline.

@@ -247,3 +247,8 @@ impl Run {
         }
     }
 }
+
+/// Findings as they are published.
+pub(super) fn findings(findings: &[Finding]) -> Vec<FindingEntry> {
+    findings.iter().map(FindingEntry::mirror).collect()
+}

@@ -1,6 +1,7 @@
 //! Detection to findings, verdict and summary. Pure.
 
 use super::detect::Detection;
+use super::limits;
 use crate::model::evidence::n_plus_one::{BatchProof, Certainty, LoopGroup, RepeatGroup, RepeatKind};
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
 use crate::trace::Losses;
@@ -190,11 +191,16 @@ pub(super) fn verdict(
     complete: bool,
 ) -> (Verdict, String) {
     let failures = findings.iter().filter(|finding| finding.severity == Severity::Failure).count();
-    let summary = match failures {
+    let above = findings.iter().filter(|finding| finding.code == limits::CODE).count();
+    let mut summary = match failures - above {
         0 => format!("no new N+1 query in {statements} statements"),
         1 => format!("1 N+1 query in {statements} statements"),
         many => format!("{many} N+1 queries in {statements} statements"),
     };
+    if above > 0 {
+        let scopes = if above == 1 { "scope" } else { "scopes" };
+        summary.push_str(&format!("; {above} {scopes} above the bound on statements"));
+    }
     let needs = if failures > 0 {
         None
     } else if statements == 0 {

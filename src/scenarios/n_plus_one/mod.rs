@@ -14,6 +14,7 @@ mod findings;
 mod group;
 mod growth;
 mod judge;
+mod limits;
 mod path;
 mod prove;
 mod reading;

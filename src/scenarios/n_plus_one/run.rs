@@ -4,11 +4,12 @@ use super::baseline;
 use super::detect::{DetectOptions, Detection, detect};
 use super::findings::{findings, measurements, verdict};
 use super::growth::{growth, growth_findings};
+use super::limits;
 use super::prove::prove;
 use super::tables::resolve_tables;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, Growth, NPlusOneEvidence, RoundTripCost};
-use crate::model::{MeasurementWarning, Scenario, ScenarioReport, Verdict};
+use crate::model::{Finding, MeasurementWarning, Scenario, ScenarioReport, Verdict};
 use crate::prepare::Context;
 use crate::stats::clock;
 use crate::trace::{self, Losses, Trace};
@@ -192,6 +193,8 @@ struct Judged {
     names: Vec<String>,
     detection: Detection,
     losses: Losses,
+    /// Scopes above the bound that they set themselves.
+    exceeded: Vec<Finding>,
     statements: u64,
     connections: u64,
     cut_short: bool,
@@ -213,6 +216,7 @@ impl Judged {
         self.detection.scopes.extend(found.scopes);
         self.detection.shapes += found.shapes;
         self.losses.add(&trace.losses);
+        self.exceeded.extend(limits::exceeded(trace));
         self.statements += trace.statements.len() as u64;
         self.connections += trace.connections;
         self.cut_short |= !trace.complete;
@@ -223,6 +227,7 @@ impl Judged {
     fn report(mut self, known: &[baseline::KnownLoop], round_trips_us: &[u64]) -> ScenarioReport {
         let stale = baseline::apply(known, &mut self.detection);
         let mut findings = findings(&self.detection, &self.proofs);
+        findings.append(&mut self.exceeded);
         findings.extend(growth_findings(&self.growth, &self.detection));
         let (verdict, summary) = verdict(&findings, &self.losses, self.statements, !self.cut_short);
         let measurements = measurements(&self.detection, self.statements);

@@ -4,13 +4,13 @@
 use super::raw::{Binding, Login, RawClient, message_of, sqlstate, tags};
 use super::{HASH_KEY, Recorded, pipeline};
 use crate::cli::plimsoll;
-use crate::support::{self, eventually, processes};
+use crate::support::{self, processes};
 use plimsoll::model::Quiet;
 use plimsoll::postgres::{Target, ThrowawayOptions};
 use plimsoll::proxy::{Options, Recorder};
 use plimsoll::trace::{Outcome, Protocol};
 use plimsoll::wire::encode;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -72,7 +72,9 @@ async fn replication_flows_both_ways() {
     encode::message(&mut end, b'c', |_| {});
     client.send(&end);
     let ending = client.until_ready(1);
-    assert!(tags(&ending).ends_with("cCCZ") || tags(&ending).ends_with("cCZ"), "{}", tags(&ending));
+    // A last keepalive may be on its way.
+    let ending = tags(&ending).replace('d', "");
+    assert!(["cCCZ", "cCZ"].contains(&ending.as_str()), "{ending}");
     assert_eq!(tags(&client.query("SELECT 1")), "TDCZ");
     let recording = recorder.stop().unwrap();
     let found: Vec<_> =
