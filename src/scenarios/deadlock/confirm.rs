@@ -60,11 +60,8 @@ async fn confirm(
     let execution = execute(place, &spec, options).await?;
     Ok(match &execution.ending {
         Ending::SetupFailed(message) => Confirmation::NotExecutable { reason: message.clone() },
-        Ending::Impossible(position) => {
-            let step = spec.step(spec.permutations[0].steps[*position].step);
-            let reason = format!("{} cannot be sent: its session is blocked before", step.name);
-            Confirmation::NotExecutable { reason }
-        }
+        // One of them already waits before it holds what the cycle needs.
+        Ending::Impossible(_) => Confirmation::NotReproduced { outcome: Outcome::BlockedThenCompleted },
         Ending::Done | Ending::Hung(_) => match outcome::outcome(&spec, &execution) {
             Outcome::Deadlock => Confirmation::Confirmed { replay: spec.to_text() },
             Outcome::OtherError => {

@@ -5,7 +5,7 @@
 //! cycle is possible where each of two or three transactions wants something that
 //! the next one holds, and where what they hold does not exclude one another.
 
-use super::footprint::{Footprint, Held};
+use super::footprint::{Footprint, Held, Mode};
 use super::rows::{self, Swap};
 
 /// One transaction of a candidate, stuck in one of its steps.
@@ -93,10 +93,12 @@ fn stuck(candidate: &Candidate) -> Vec<Stuck> {
     members.map(|(transaction, member)| Stuck { transaction, step: member.step }).collect()
 }
 
-/// Whether two transactions can be stuck where they are at the same time.
+/// Whether two transactions can be stuck where they are at the same time. New keys do not keep them
+/// apart: the same INSERT makes other ones where the server generates them.
 fn can_meet(transactions: &[&Footprint], a: Stuck, b: Stuck) -> bool {
     let (a, b) = (transactions[a.transaction].before(a.step), transactions[b.transaction].before(b.step));
-    !a.iter().any(|held| b.iter().any(|other| held.conflicts(other)))
+    let excludes = |held: &&Held| held.mode != Mode::Insert;
+    !a.iter().filter(excludes).any(|held| b.iter().any(|other| held.conflicts(other)))
 }
 
 /// What `a` wants and `b` holds.
@@ -143,7 +145,7 @@ pub(super) fn describe_rows(names: &[String], candidate: &Candidate) -> Vec<Stri
 
 #[cfg(test)]
 mod tests {
-    use super::super::footprint::{Mode, Object, StepFootprint};
+    use super::super::footprint::{Object, StepFootprint};
     use super::*;
     use crate::postgres::row_locks::RowMode;
 
@@ -189,6 +191,16 @@ mod tests {
         let upgrade = transaction(&[("1", RowMode::Share), ("1", CHANGE)]);
         assert_eq!(found(&[upgrade]), [[(0, 1), (0, 1)]]);
         assert!(found(&[transaction(&[("1", RowMode::KeyShare), ("1", CHANGE)])]).is_empty());
+    }
+
+    #[test]
+    fn new_keys_do_not_keep_two_runs_apart() {
+        let mut upgrade = transaction(&[("1", RowMode::Share), ("1", CHANGE)]);
+        let new = Object::Inserted { relation: "orders".into(), statement: "INSERT".into() };
+        for step in &mut upgrade.steps[..2] {
+            step.held.push(Held { object: new.clone(), mode: Mode::Insert });
+        }
+        assert_eq!(found(&[upgrade]), [[(0, 1), (0, 1)]]);
     }
 
     #[test]
