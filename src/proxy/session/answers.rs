@@ -163,7 +163,9 @@ impl Session {
             Command::Scope { scope, is_local } => {
                 self.labels.set_scope(scope.clone(), *is_local);
                 // The bound is a setting of the session: it goes on for the next scope.
-                ledger.limits.extend(self.labels.limit().filter(|limit| limit.statements.is_some()));
+                ledger.limits.extend(
+                    self.labels.limit().filter(|limit| limit.scope.is_some() && limit.statements.is_some()),
+                );
             }
             Command::MaxStatements { statements } => {
                 self.labels.max_statements = Some(*statements);
