@@ -9,7 +9,7 @@ use super::sides::{self, SchemaChange, Sides};
 use super::touched::Touched;
 use super::verdict::{self, Thresholds};
 use super::{deepen, findings, kept, under_load, write_report};
-use crate::model::ScenarioReport;
+use crate::model::{MeasurementWarning, ScenarioReport};
 use crate::postgres::{Session, Target, physical};
 use crate::prepare::Context;
 use crate::project::migration::Migration;
@@ -124,7 +124,15 @@ async fn compare_all(
     }
     drop(pair);
     let steps = steps(context, options, compared);
-    if let Some(load) = &options.under_load {
+    if options.under_load.is_some() && steps.is_empty() {
+        found.warnings.push(MeasurementWarning::Other {
+            code: "not-under-load",
+            message:
+                "the project migrates by a command of its own, whose statements are not known here: it was \
+                      not run under traffic"
+                    .into(),
+        });
+    } else if let Some(load) = &options.under_load {
         let in_transaction = between(context, compared).all(|migration| migration.in_transaction);
         let migration = under_load::Migration { steps: steps.clone(), in_transaction };
         let mut templates = Vec::new();
