@@ -402,12 +402,7 @@ impl Reader<'_> {
 
 /// Names of all sources, for a help line.
 fn names() -> String {
-    FUNCTIONS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(["an expression such as random(1, 1000)"])
-        .collect::<Vec<_>>()
-        .join(", ")
+    FUNCTIONS.iter().map(|(name, _)| *name).chain(["expressions"]).collect::<Vec<_>>().join(", ")
 }
 
 /// The value of `'it''s'`; prefixes are taken as written.
