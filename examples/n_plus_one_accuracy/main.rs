@@ -33,6 +33,7 @@ fn pretended() {
         ("adversarial", set::adversarial()),
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
+        ("pooled (300, seed 5)", set::pooled(300, 5)),
     ] {
         print(name, &set::score(&scenarios));
     }

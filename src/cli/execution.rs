@@ -2,7 +2,7 @@
 //! turns its verdict into the exit code.
 
 use super::arguments::Global;
-use super::recording::{self, RecordOptions};
+use super::recording::{self, RecordOptions, Recorded};
 use super::session::{Session, with_session};
 use super::{ExitCode, Failure, Terminal, environment};
 use crate::model::evidence::Evidence;
@@ -160,9 +160,13 @@ async fn run_jobs(
         session.terminal.note(&format!("{} …", job.scenario().name()));
         let entry = match job {
             Job::RecordedCommand { words, record, options } => {
-                let recorded = recording::record(session, &record, &words, Destination::default()).await?;
-                child_code = child_code.or(recorded.child_code);
-                let recorded = vec![(words.join(" "), recorded.trace, recorded.database)];
+                let all = match &options.grow {
+                    Some(volumes) => recording::record_at(session, &record, &words, volumes).await?.into(),
+                    None => vec![recording::record(session, &record, &words, Destination::default()).await?],
+                };
+                child_code = child_code.or(all.iter().find_map(|recorded| recorded.child_code));
+                let named = |recorded: Recorded| (words.join(" "), recorded.trace, recorded.database);
+                let recorded = all.into_iter().map(named).collect();
                 let options = n_plus_one::Options { recorded, ..options };
                 run_job(&context, &Job::NPlusOne(options)).await?
             }

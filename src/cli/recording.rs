@@ -42,6 +42,9 @@ pub(super) struct RecordOptions {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// The volume that the command's database has, where it runs at several.
+    #[arg(skip)]
+    volume: Option<String>,
 }
 
 /// `500us`, `1ms`, `0.5s`.
@@ -105,6 +108,7 @@ impl RecordOptions {
                 proxy::environment::read_file(path).map_err(|error| Failure::Usage(error.to_string()))?;
             variables.extend(read);
         }
+        variables.extend(self.volume.iter().map(|volume| ("PLIMSOLL_VOLUME".to_owned(), volume.clone())));
         Ok(variables)
     }
 
@@ -166,11 +170,61 @@ pub(super) async fn record(
 ) -> Result<Recorded, Failure> {
     let database = if session.target.is_ours() {
         let volume = session.project.settings.volumes.first().map_or("small", |v| v.name.as_str());
-        let template = session.databases.at_head(volume).await?;
-        session.target.clone_database(&template, "application").await?
+        prepared(session, volume).await?
     } else {
         session.target.database().to_owned()
     };
+    record_on(session, options, words, destination, database).await
+}
+
+/// Runs a command twice, at a smaller and a larger volume, each time on a
+/// database of its own. The command finds the volume's name in `PLIMSOLL_VOLUME`.
+///
+/// # Errors
+/// As [`record`], and where the server is not a throwaway one.
+pub(super) async fn record_at(
+    session: &Session<'_>,
+    options: &RecordOptions,
+    words: &[String],
+    volumes: &[String; 2],
+) -> Result<[Recorded; 2], Failure> {
+    if !session.target.is_ours() {
+        return Err(Failure::Usage(
+            "--grow prepares a database at each volume, which it does on a throwaway server only: leave the URL out"
+                .into(),
+        ));
+    }
+    let [small, large] = volumes;
+    Ok([
+        record_at_volume(session, options, words, small).await?,
+        record_at_volume(session, options, words, large).await?,
+    ])
+}
+
+async fn record_at_volume(
+    session: &Session<'_>,
+    options: &RecordOptions,
+    words: &[String],
+    volume: &str,
+) -> Result<Recorded, Failure> {
+    let database = prepared(session, volume).await?;
+    let options = RecordOptions { volume: Some(volume.to_owned()), ..options.clone() };
+    record_on(session, &options, words, Destination::default(), database).await
+}
+
+/// A database for a command: all migrations, and the data of a volume.
+async fn prepared(session: &Session<'_>, volume: &str) -> Result<String, Failure> {
+    let template = session.databases.at_head(volume).await?;
+    Ok(session.target.clone_database(&template, "application").await?)
+}
+
+async fn record_on(
+    session: &Session<'_>,
+    options: &RecordOptions,
+    words: &[String],
+    destination: Destination,
+    database: String,
+) -> Result<Recorded, Failure> {
     let upstream = session.target.url_for(&database);
     let proxy_options = {
         let threshold = session.project.settings.n_plus_one.threshold;
@@ -178,7 +232,8 @@ pub(super) async fn record(
     };
     let command = options.command(words)?;
     session.terminal.finish_progress();
-    session.terminal.note(&format!("recording: {}", words.join(" ")));
+    let place = options.volume.as_ref().map(|volume| format!(" (at volume {volume})")).unwrap_or_default();
+    session.terminal.note(&format!("recording{place}: {}", words.join(" ")));
     let child = session.interrupts.leave_to_command(proxy::run_child(&proxy_options, &command)).await;
     let (outcome, recording) = child.context("recording the command")?;
     say_what_happened(session, options, &recording);

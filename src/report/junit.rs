@@ -1,6 +1,9 @@
-//! JUnit XML: a test suite a scenario, a test case a subject, so that a CI
-//! server lists what failed by name.
+//! JUnit XML: a test suite a scenario, a test case a subject (for `n-plus-one` a
+//! scope), so that a CI server lists what failed by name.
 
+mod scopes;
+
+use crate::model::evidence::Evidence;
 use crate::model::{Finding, RunReport, ScenarioReport, Severity, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
@@ -45,12 +48,32 @@ fn without_total_of_skipped(xml: &str) -> String {
 fn suite(scenario: &ScenarioReport) -> TestSuite {
     let mut suite = TestSuite::new(scenario.scenario.name());
     suite.set_time(Duration::from_millis(scenario.duration_ms));
-    for subject in subjects(scenario) {
-        let findings: Vec<_> = scenario.findings.iter().filter(|f| f.subject == subject).collect();
-        suite.add_test_case(subject_case(scenario, subject, &findings));
-    }
+    suite.add_test_cases(match &scenario.evidence {
+        Evidence::NPlusOne(evidence) => {
+            let mut cases = scopes::cases(evidence);
+            cases.extend(other_cases(scenario));
+            cases
+        }
+        _ => subject_cases(scenario),
+    });
     suite.add_test_case(verdict_case(scenario));
     suite
+}
+
+/// What is found of `n-plus-one` beside loops and repetitions: a case each.
+fn other_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
+    let others = scenario.findings.iter().filter(|finding| !scopes::CODES.contains(&finding.code));
+    others
+        .map(|finding| subject_case(scenario, &format!("{}: {}", finding.subject, finding.code), &[finding]))
+        .collect()
+}
+
+fn subject_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
+    let case = |subject| {
+        let findings: Vec<_> = scenario.findings.iter().filter(|f| f.subject == subject).collect();
+        subject_case(scenario, subject, &findings)
+    };
+    subjects(scenario).into_iter().map(case).collect()
 }
 
 /// Everything measured or found, once each, in a stable order.

@@ -162,6 +162,27 @@ fn a_volume_that_is_not_declared_is_wrong_usage() {
     assert!(stderr(&output).contains("small, medium, large"), "{}", stderr(&output));
 }
 
+/// All of it is said before a server is started or the command runs.
+#[test]
+fn a_baseline_or_growth_that_cannot_be_is_wrong_usage() {
+    let folder = shop();
+    fs::write(folder.path().join("known.toml"), "[[known]]\nfingerprint = \"0123456789abcdef\"\n").unwrap();
+    for (arguments, said) in [
+        (&["--baseline", "known.toml"][..], "entry 1 of [[known]]: `reason` is missing or empty: say why"),
+        (&["--baseline", "none.toml"], "baseline none.toml"),
+        (&["--draft-baseline", "known.toml"], "known.toml exists"),
+        (&["--grow=medium,small"], "the first volume must be the smaller one"),
+        (&["--grow=small,huge"], "there is small, medium, large"),
+        (&["--rtt", "5"], "is not a time such as"),
+    ] {
+        let mut command = plimsoll(folder.path());
+        let output = command.arg("n-plus-one").args(arguments).args(["--", "touch", "ran"]).output().unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+    assert!(!folder.path().join("ran").exists());
+}
+
 #[test]
 fn a_reports_folder_that_cannot_be_made_stops_before_anything_starts() {
     let folder = shop();

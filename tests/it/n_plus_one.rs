@@ -43,6 +43,8 @@ const SCHEMA: &str = "
     INSERT INTO users SELECT n, 'user' || n || '@example.com' FROM generate_series(1, 100) n;
     INSERT INTO orders SELECT n, n * 37 % 100 + 1, n, timestamptz '2024-01-01' + n * interval '1 hour'
         FROM generate_series(1, 300) n;
+    CREATE TABLE stock (order_id int, user_id int, amount int NOT NULL, PRIMARY KEY (order_id, user_id));
+    INSERT INTO stock SELECT id, user_id, id FROM orders;
     ANALYZE;";
 
 /// What an application asks, recorded by the proxy: as `Options::recorded` takes it.
@@ -163,6 +165,67 @@ async fn a_listing_per_row_is_found_and_a_joined_one_is_not() {
     assert_eq!((proof.looped.rows, proof.batched.rows), (20, 20));
     assert!(proof.batched.buffers < proof.looped.buffers, "{proof:?}");
     assert_eq!(evidence(&report).round_trips[0].looped_us, 20 * 2000);
+}
+
+/// Two keys, a LIMIT as an ORM puts one, and a LIMIT that cuts rows off.
+#[tokio::test(flavor = "multi_thread")]
+async fn children_with_several_parameters_are_batched_where_that_means_the_same() {
+    let folder = shop();
+    let listed = recorded(async |clients: Vec<Client>| {
+        let client = &clients[0];
+        for order in client.query(ORDERS, &[]).await.unwrap() {
+            let (id, user): (i32, i32) = (order.get(0), order.get(1));
+            let amount = "SELECT amount FROM stock WHERE order_id = $1 AND user_id = $2";
+            client.query(amount, &[&id, &user]).await.unwrap();
+            client.query("SELECT email FROM users WHERE id = $1 LIMIT 21", &[&user]).await.unwrap();
+            let latest = "SELECT id FROM orders WHERE user_id = $1 ORDER BY created_at LIMIT 2";
+            client.query(latest, &[&user]).await.unwrap();
+        }
+    });
+    let options = Options { recorded: vec![listed.await], ..Options::default() };
+    let report = judged(folder.path(), &options).await.unwrap();
+    let evidence = evidence(&report);
+    let mut batched: Vec<&str> = evidence.batched.iter().map(|proof| proof.batched_sql.as_str()).collect();
+    batched.sort_unstable();
+    assert_eq!(
+        batched,
+        [
+            "SELECT id AS batch_key, email FROM users WHERE id = ANY($1)",
+            "SELECT order_id AS batch_key_1, user_id AS batch_key_2, amount FROM stock WHERE (order_id, user_id) IN (SELECT * FROM unnest($1::\"int4\"[], $2::\"int4\"[]))",
+        ],
+        "{:?}",
+        evidence.not_batched
+    );
+    assert!(evidence.batched.iter().all(|proof| proof.same_rows && proof.looped.rows == 20), "{evidence:?}");
+    let [refusal] = evidence.not_batched.as_slice() else { panic!("{:?}", evidence.not_batched) };
+    assert!(refusal.reason.contains("its LIMIT is not in the trace and cuts rows off"), "{refusal:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_follows_the_data_is_told_from_one_that_does_not() {
+    let folder = shop();
+    let at = async |rows: i64| {
+        recorded(async |clients: Vec<Client>| {
+            let some = "SELECT id, user_id FROM orders ORDER BY id LIMIT $1";
+            for order in clients[0].query(some, &[&rows]).await.unwrap() {
+                clients[0].query(EMAIL, &[&order.get::<_, i32>(1)]).await.unwrap();
+            }
+        })
+        .await
+    };
+    let options = Options {
+        recorded: vec![at(1).await, at(4).await],
+        grow: Some(["small".into(), "large".into()]),
+        ..Options::default()
+    };
+    let report = judged(folder.path(), &options).await.unwrap();
+    // Four children are no loop by themselves; that there was one before is what tells.
+    assert_eq!(report.verdict, Verdict::Pass);
+    let [finding] = report.findings.as_slice() else { panic!("{:#?}", report.findings) };
+    assert_eq!((finding.code, finding.severity), ("query-count-grows", Severity::Warning));
+    assert_eq!(finding.message, "executed 1 times at the small volume and 4 times at the large one");
+    let grows: Vec<_> = evidence(&report).growth.iter().map(|g| (g.small, g.large, g.grows)).collect();
+    assert_eq!(grows, [(1, 4, true), (1, 1, false)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,9 +19,38 @@ struct Worker {
     loops: Vec<Loop>,
 }
 
-/// `count` scenarios from a seed.
+/// `count` scenarios from a seed, a connection for each worker.
 pub fn set(count: u64, seed: u64) -> Vec<Labelled> {
     (0..count).map(|at| scenario(seed.wrapping_mul(1_000_003).wrapping_add(at))).collect()
+}
+
+/// The same kinds of pages, by one or two workers whose statements go out on
+/// whatever connection of a pool of four is free.
+pub fn pooled(count: u64, seed: u64) -> Vec<Labelled> {
+    (0..count).map(|at| pooled_scenario(seed.wrapping_mul(1_000_003).wrapping_add(at))).collect()
+}
+
+fn pooled_scenario(seed: u64) -> Labelled {
+    let mut dice = Dice(seed);
+    let mut app = App::new();
+    let connections: Vec<u64> = (0..4).map(|_| app.connect()).collect();
+    let workers: Vec<Worker> = (0..=dice.roll(2)).map(|_| worker(&mut dice)).collect();
+    let labels = workers.iter().flat_map(|worker| worker.loops.clone()).collect();
+    let mut queues: Vec<_> = workers.into_iter().map(|worker| worker.ops.into_iter()).collect();
+    while !queues.is_empty() {
+        let at = dice.roll(queues.len() as u64) as usize;
+        let connection = connections[dice.roll(4) as usize];
+        match queues[at].next() {
+            Some(op) => {
+                app.ask(connection, &op.text).bind(op.bind).columns(&op.columns).rows(op.rows);
+            }
+            None => {
+                queues.remove(at);
+            }
+        }
+    }
+    let name = Box::leak(format!("pooled {seed}").into_boxed_str());
+    Labelled { name, trace: app.trace, label: Label::Loops(labels) }
 }
 
 fn scenario(seed: u64) -> Labelled {

@@ -67,3 +67,8 @@ pub fn adversarial() -> Vec<Labelled> {
 pub fn generated(count: u64, seed: u64) -> Vec<Labelled> {
     generated::set(count, seed)
 }
+
+/// The same over a pool, without anything that tells workers apart.
+pub fn pooled(count: u64, seed: u64) -> Vec<Labelled> {
+    generated::pooled(count, seed)
+}

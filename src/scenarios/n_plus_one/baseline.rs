@@ -8,6 +8,7 @@
 
 use super::detect::Detection;
 use super::findings::shortened;
+use crate::model::evidence::n_plus_one::LoopGroup;
 use std::collections::BTreeSet;
 
 /// One accepted loop.
@@ -100,10 +101,10 @@ pub fn apply(known: &[KnownLoop], detection: &mut Detection) -> Vec<String> {
 
 /// Entries for every loop that is not accepted yet, for a person to fill the reasons in.
 #[must_use]
-pub fn draft(detection: &Detection) -> String {
+pub fn draft(loops: &[LoopGroup]) -> String {
     let mut seen = BTreeSet::new();
     let mut text = String::new();
-    for group in detection.loops.iter().filter(|group| group.accepted.is_none()) {
+    for group in loops.iter().filter(|group| group.accepted.is_none()) {
         if seen.insert(&group.fingerprint) {
             let child = toml::Value::from(shortened(&group.child.text));
             text += &format!(

@@ -1,66 +1,167 @@
 //! A child asked per row, rewritten to be asked once for many. Pure.
 //!
-//! Plain selections become `key = ANY($n)`; whatever counts, limits or calls
+//! Plain selections become `key = ANY($n)`, or with several keys
+//! `(a, b) IN (SELECT * FROM unnest($1, $2))`; whatever counts, limits or calls
 //! per row is joined laterally to the list of keys, which keeps its meaning.
 
 use super::reading::numbered;
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Statement, Value,
-    ValueWithSpan, Visit, Visitor,
+    BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Query, Select, SelectItem, SetExpr, Statement,
+    Value, ValueWithSpan, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// A child and its batched form. Both have the same parameters, but that the
-/// batched one takes an array where the child takes the key.
+/// batched one takes arrays where the child takes keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
     /// The child with `$n` parameters.
     pub(super) child_sql: String,
-    /// The batched form; its first column is the key. For the lateral form
-    /// `{type}` stands for the key's type.
+    /// The batched form; its first columns are the keys, in the order of their
+    /// places. `{type n}` stands for the type of parameter `$n`.
     pub(super) batched_sql: String,
 }
 
-/// Rewrites a child whose placeholder `position` (zero-based) varies. The
-/// error is a phrase after "because".
-pub(super) fn batch(shape: &str, position: usize) -> Result<Batch, String> {
-    let child_sql = numbered(shape);
-    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &child_sql)
-        .map_err(|error| format!("its text cannot be parsed ({error})"))?;
-    let [Statement::Query(query)] = parsed.as_slice() else {
-        return Err("it is not a single query".into());
-    };
-    if !query.locks.is_empty() {
-        return Err("it locks rows".into());
+/// A child, parsed.
+pub(super) struct Child {
+    query: Box<Query>,
+    sql: String,
+}
+
+impl Child {
+    /// Reads a shape. The error is a phrase after "because".
+    pub(super) fn parse(shape: &str) -> Result<Self, String> {
+        let sql = numbered(shape);
+        let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
+            .map_err(|error| format!("its text cannot be parsed ({error})"))?;
+        let Ok([Statement::Query(query)]) = <[Statement; 1]>::try_from(parsed) else {
+            return Err("it is not a single query".into());
+        };
+        if !query.locks.is_empty() {
+            return Err("it locks rows".into());
+        }
+        Ok(Self { query, sql })
     }
-    let key = format!("${}", position + 1);
-    let batched_sql = match any_form(query, &key) {
-        Some(sql) => sql,
-        None => lateral_form(&child_sql, &key)?,
-    };
-    Ok(Batch { child_sql, batched_sql })
+
+    /// Leaves out the LIMIT at the end where it is this parameter (zero-based)
+    /// and nothing stands behind it: what remains has the others at their places.
+    pub(super) fn without_limit(mut self, position: usize) -> Option<Self> {
+        let limit = format!("${}", position + 1);
+        let is_it = matches!(&self.query.limit_clause, Some(LimitClause::LimitOffset { limit: Some(given), offset: None, limit_by })
+            if is_key(given, &limit) && limit_by.is_empty());
+        if !is_it || self.query.fetch.is_some() {
+            return None;
+        }
+        self.query.limit_clause = None;
+        self.sql = self.query.to_string();
+        Some(self)
+    }
+
+    /// Rewrites the child, whose placeholders at `positions` (zero-based, ascending) vary.
+    pub(super) fn batch(&self, positions: &[usize]) -> Result<Batch, String> {
+        let keys: Vec<String> = positions.iter().map(|position| format!("${}", position + 1)).collect();
+        let plain = match keys.as_slice() {
+            [key] => any_form(&self.query, key),
+            keys => tuple_form(&self.query, keys),
+        };
+        let batched_sql = match plain {
+            Some(sql) => sql,
+            None => lateral_form(&self.sql, &keys)?,
+        };
+        Ok(Batch { child_sql: self.sql.clone(), batched_sql })
+    }
 }
 
 /// `SELECT key, … WHERE key = ANY($n)`, where that means the same.
 fn any_form(query: &Query, key: &str) -> Option<String> {
-    let mut query = query.clone();
+    let mut query = plain_query(query, &[key.to_owned()])?;
+    let select = select_of(&mut query)?;
+    let column = rewrite_condition(select.selection.as_mut()?, key)?;
+    select.projection.insert(0, SelectItem::ExprWithAlias { expr: column, alias: Ident::new("batch_key") });
+    Some(query.to_string())
+}
+
+/// `SELECT keys, … WHERE (a, b) IN (SELECT * FROM unnest($1, $2))`, where that means the same.
+fn tuple_form(query: &Query, keys: &[String]) -> Option<String> {
+    let mut query = plain_query(query, keys)?;
+    let select = select_of(&mut query)?;
+    let mut conjuncts = Vec::new();
+    flatten(select.selection.take()?, &mut conjuncts);
+    let mut columns = Vec::new();
+    for key in keys {
+        let at = conjuncts.iter().position(|conjunct| equated(conjunct, key).is_some())?;
+        columns.push(equated(&conjuncts.remove(at), key)?);
+    }
+    let lists: Vec<String> = keys.iter().map(|key| format!("{key}::{{type {}}}[]", &key[1..])).collect();
+    let names: Vec<String> = columns.iter().map(Expr::to_string).collect();
+    let is_among = format!("({}) IN (SELECT * FROM unnest({}))", names.join(", "), lists.join(", "));
+    let conditions: Vec<String> = conjuncts.iter().map(Expr::to_string).chain([is_among]).collect();
+    for (at, expr) in columns.into_iter().enumerate() {
+        let alias = Ident::new(format!("batch_key_{}", at + 1));
+        select.projection.insert(at, SelectItem::ExprWithAlias { expr, alias });
+    }
+    Some(format!("{query} WHERE {}", conditions.join(" AND ")))
+}
+
+/// The query without its order, where nothing in it depends on how many keys it is asked for.
+fn plain_query(query: &Query, keys: &[String]) -> Option<Query> {
     let is_plain = query.with.is_none()
         && query.limit_clause.is_none()
         && query.fetch.is_none()
         && query.for_clause.is_none()
-        && count_placeholders(&query, key) == 1;
-    let SetExpr::Select(select) = query.body.as_mut() else {
+        && keys.iter().all(|key| count_placeholders(query, key) == 1);
+    let mut query = query.clone();
+    query.order_by = None;
+    (is_plain && is_plain_select(select_of(&mut query)?)).then_some(query)
+}
+
+fn select_of(query: &mut Query) -> Option<&mut Select> {
+    match query.body.as_mut() {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
+    }
+}
+
+/// The parts of a conjunction; of an equation of rows, one for each column.
+fn flatten(condition: Expr, conjuncts: &mut Vec<Expr>) {
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            flatten(*left, conjuncts);
+            flatten(*right, conjuncts);
+        }
+        Expr::Nested(inner)
+            if matches!(*inner, Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Eq, .. }) =>
+        {
+            flatten(*inner, conjuncts);
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (*left, *right) {
+            (Expr::Tuple(left), Expr::Tuple(right)) if left.len() == right.len() => {
+                conjuncts.extend(left.into_iter().zip(right).map(|(left, right)| Expr::BinaryOp {
+                    left: Box::new(left),
+                    op: BinaryOperator::Eq,
+                    right: Box::new(right),
+                }));
+            }
+            (left, right) => conjuncts.push(Expr::BinaryOp {
+                left: Box::new(left),
+                op: BinaryOperator::Eq,
+                right: Box::new(right),
+            }),
+        },
+        other => conjuncts.push(other),
+    }
+}
+
+/// The column of `column = $n`.
+fn equated(conjunct: &Expr, key: &str) -> Option<Expr> {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = conjunct else {
         return None;
     };
-    if !is_plain || !is_plain_select(select) {
-        return None;
-    }
-    let column = rewrite_condition(select.selection.as_mut()?, key)?;
-    select.projection.insert(0, SelectItem::ExprWithAlias { expr: column, alias: Ident::new("batch_key") });
-    query.order_by = None;
-    Some(query.to_string())
+    let (column, value) = if is_key(right, key) { (left, right) } else { (right, left) };
+    (is_key(value, key) && is_column(column)).then(|| (**column).clone())
 }
 
 fn is_plain_select(select: &Select) -> bool {
@@ -140,34 +241,46 @@ fn count_placeholders(query: &Query, key: &str) -> usize {
 }
 
 /// The child once per key, in one statement.
-fn lateral_form(child_sql: &str, key: &str) -> Result<String, String> {
+fn lateral_form(child_sql: &str, keys: &[String]) -> Result<String, String> {
+    let name = |at: usize| if keys.len() == 1 { "key".to_owned() } else { format!("key_{}", at + 1) };
     let mut child = String::with_capacity(child_sql.len() + 16);
-    let mut replaced = 0;
+    let mut replaced = BTreeSet::new();
     for token in crate::sql::lexer::tokens(child_sql) {
         let text = token.text(child_sql);
-        if token.kind == crate::sql::lexer::TokenKind::PositionalParameter && text == key {
-            child.push_str("batch.key");
-            replaced += 1;
-        } else {
-            child.push_str(text);
+        let key = keys.iter().position(|key| key == text);
+        match key.filter(|_| token.kind == crate::sql::lexer::TokenKind::PositionalParameter) {
+            Some(at) => {
+                child.push_str(&format!("batch.{}", name(at)));
+                replaced.insert(at);
+            }
+            None => child.push_str(text),
         }
     }
-    if replaced == 0 {
+    if replaced.len() < keys.len() {
         return Err("its key is not a plain parameter".into());
     }
+    let places = 0..keys.len();
+    let listed = |part: &dyn Fn(usize) -> String| places.clone().map(part).collect::<Vec<_>>().join(", ");
     Ok(format!(
-        "SELECT batch.key AS batch_key, child.* FROM unnest({key}::{{type}}[]) AS batch(key) CROSS JOIN LATERAL ({child}) AS child"
+        "SELECT {}, child.* FROM unnest({}) AS batch({}) CROSS JOIN LATERAL ({child}) AS child",
+        listed(&|at| format!("batch.{0} AS batch_{0}", name(at))),
+        listed(&|at| format!("{}::{{type {}}}[]", keys[at], &keys[at][1..])),
+        listed(&name),
     ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::batch;
+    use super::{Batch, Child};
 
-    fn check(statement: &str, position: usize, expected: &str) {
+    fn batch(shape: &str, positions: &[usize]) -> Result<Batch, String> {
+        Child::parse(shape)?.batch(positions)
+    }
+
+    fn check(statement: &str, positions: &[usize], expected: &str) {
         let shape = crate::sql::shape::shape(statement).text;
         assert_eq!(
-            batch(&shape, position).map(|batch| batch.batched_sql).as_deref(),
+            batch(&shape, positions).map(|batch| batch.batched_sql).as_deref(),
             Ok(expected),
             "{statement}"
         );
@@ -177,12 +290,12 @@ mod tests {
     fn plain_selections_take_a_list() {
         check(
             "SELECT id, email FROM users WHERE id = $1",
-            0,
+            &[0],
             "SELECT id AS batch_key, id, email FROM users WHERE id = ANY($1)",
         );
         check(
             "SELECT u.* FROM users u WHERE u.tenant_id = $1 AND u.id IN ($2) ORDER BY u.name",
-            1,
+            &[1],
             "SELECT u.id AS batch_key, u.* FROM users u WHERE u.tenant_id = $1 AND u.id = ANY($2)",
         );
     }
@@ -191,8 +304,8 @@ mod tests {
     fn what_counts_or_limits_per_row_is_joined_laterally() {
         check(
             "SELECT count(*) FROM order_items WHERE order_id = $1",
-            0,
-            "SELECT batch.key AS batch_key, child.* FROM unnest($1::{type}[]) AS batch(key) CROSS JOIN LATERAL (select count(*) from order_items where order_id = batch.key) AS child",
+            &[0],
+            "SELECT batch.key AS batch_key, child.* FROM unnest($1::{type 1}[]) AS batch(key) CROSS JOIN LATERAL (select count(*) from order_items where order_id = batch.key) AS child",
         );
         for statement in [
             "SELECT id FROM orders WHERE user_id = $1 ORDER BY created_at LIMIT 3",
@@ -201,8 +314,37 @@ mod tests {
             "SELECT id FROM t WHERE id = $1 OR parent_id = 3",
         ] {
             let shape = crate::sql::shape::shape(statement).text;
-            assert!(batch(&shape, 0).unwrap().batched_sql.contains("LATERAL"), "{statement}");
+            assert!(batch(&shape, &[0]).unwrap().batched_sql.contains("LATERAL"), "{statement}");
         }
+    }
+
+    #[test]
+    fn several_keys_are_looked_up_as_rows() {
+        let expected = "SELECT product_id AS batch_key_1, warehouse_id AS batch_key_2, amount FROM stock WHERE (product_id, warehouse_id) IN (SELECT * FROM unnest($1::{type 1}[], $2::{type 2}[]))";
+        check("SELECT amount FROM stock WHERE product_id = $1 AND warehouse_id = $2", &[0, 1], expected);
+        check("SELECT amount FROM stock WHERE (product_id, warehouse_id) = ($1, $2)", &[0, 1], expected);
+        check(
+            "SELECT amount FROM stock WHERE tenant = $1 AND product_id = $2 AND (warehouse_id = $3)",
+            &[1, 2],
+            "SELECT product_id AS batch_key_1, warehouse_id AS batch_key_2, amount FROM stock WHERE tenant = $1 AND (product_id, warehouse_id) IN (SELECT * FROM unnest($2::{type 2}[], $3::{type 3}[]))",
+        );
+        check(
+            "SELECT sum(amount) FROM stock WHERE product_id = $1 AND warehouse_id = $2",
+            &[0, 1],
+            "SELECT batch.key_1 AS batch_key_1, batch.key_2 AS batch_key_2, child.* FROM unnest($1::{type 1}[], $2::{type 2}[]) AS batch(key_1, key_2) CROSS JOIN LATERAL (select sum(amount) from stock where product_id = batch.key_1 and warehouse_id = batch.key_2) AS child",
+        );
+    }
+
+    #[test]
+    fn a_limit_at_the_end_can_be_left_out() {
+        let child = |text: &str| Child::parse(&crate::sql::shape::shape(text).text).unwrap();
+        let bare = child("SELECT id FROM users WHERE id = $1 LIMIT 21").without_limit(1).unwrap();
+        assert_eq!(
+            bare.batch(&[0]).unwrap().batched_sql,
+            "SELECT id AS batch_key, id FROM users WHERE id = ANY($1)"
+        );
+        assert!(child("SELECT id FROM users WHERE id = $1 LIMIT 2 OFFSET 3").without_limit(1).is_none());
+        assert!(child("SELECT id FROM users WHERE id = $1").without_limit(0).is_none());
     }
 
     #[test]
@@ -213,7 +355,7 @@ mod tests {
             ("SELECT (", "cannot be parsed"),
         ] {
             let shape = crate::sql::shape::shape(statement).text;
-            let refusal = batch(&shape, 0).unwrap_err();
+            let refusal = batch(&shape, &[0]).unwrap_err();
             assert!(refusal.contains(reason), "{refusal}");
         }
     }

@@ -46,7 +46,15 @@ pub struct Detection {
     pub scopes: Vec<String>,
     /// Different shapes.
     pub shapes: u64,
+    /// Arguments that children were asked with, by the loop's fingerprint, where the trace keeps values.
+    pub samples: BTreeMap<String, Vec<ArgumentSet>>,
 }
+
+/// The arguments of one execution as text, in the order of the shape.
+pub type ArgumentSet = Vec<Option<String>>;
+
+/// Different sets of arguments kept of a loop.
+const SAMPLES_MAX: usize = 50;
 
 /// Finds loops and other repetitions in a trace.
 #[must_use]
@@ -69,11 +77,14 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
         .map(|group| signs(&executions, assignments, sources, group, &grouped))
         .map(|signs| (signs.clone(), judge(&signs)))
         .collect();
+    let mut samples: BTreeMap<String, Vec<ArgumentSet>> = BTreeMap::new();
     for (group, (signs, judgement)) in found.groups.iter().zip(&judged) {
         match judgement {
             Judgement::Loop(certainty) => {
                 explained.extend(&group.members);
-                loops.push((group.key, found.describe(&executions, group, signs, *certainty, &scope_times)));
+                let described = found.describe(&executions, group, signs, *certainty, &scope_times);
+                add_samples(&executions, group, samples.entry(described.fingerprint.clone()).or_default());
+                loops.push((group.key, described));
             }
             Judgement::FixedSet => explained.extend(&group.members),
             Judgement::Chance => {}
@@ -100,7 +111,22 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
         group.inside = inside;
     }
     let repeats = repeats(&executions, &explained, threshold);
-    Detection { loops, repeats, scopes: executions.scopes.clone(), shapes: executions.shapes.len() as u64 }
+    samples.retain(|_, sets| !sets.is_empty());
+    let shapes = executions.shapes.len() as u64;
+    Detection { loops, repeats, scopes: executions.scopes.clone(), shapes, samples }
+}
+
+/// Different arguments of a group's members, where they were kept.
+fn add_samples(executions: &Executions<'_>, group: &Group, samples: &mut Vec<ArgumentSet>) {
+    for arguments in group.members.iter().filter_map(|at| executions.all[*at].record.kept_arguments.as_ref())
+    {
+        if samples.len() >= SAMPLES_MAX {
+            return;
+        }
+        if !samples.contains(arguments) {
+            samples.push(arguments.clone());
+        }
+    }
 }
 
 /// One run of explaining, assigning and grouping.
@@ -207,7 +233,7 @@ impl Pass {
             group.members.iter().find_map(|member| self.assignments[*member]).map_or(0, |a| a.position);
         let pair = |position: usize, source: usize, explained: u64| ColumnPair {
             from: self.source_name(source),
-            to: compared_name(executions, shape, position),
+            to: executions.shapes[shape].reading.compared_name(position),
             explained,
         };
         let own = counts.get(&(deciding, source)).copied().unwrap_or(0);
@@ -243,17 +269,6 @@ impl Pass {
     }
 }
 
-fn compared_name(executions: &Executions<'_>, shape: usize, position: usize) -> String {
-    let placeholder = executions.shapes[shape].reading.placeholders.get(position);
-    match placeholder.and_then(|placeholder| placeholder.column.as_ref()) {
-        Some(column) => match &column.table {
-            Some(table) => format!("{table}.{}", column.column),
-            None => column.column.clone(),
-        },
-        None => format!("parameter {}", position + 1),
-    }
-}
-
 /// Sixteen hexadecimal digits: the same loop has the same ones on every machine.
 fn fingerprint(parent: u64, child: u64, flow: &str) -> String {
     let mut bytes = parent.to_le_bytes().to_vec();
@@ -277,7 +292,7 @@ pub(super) fn call_site(record: &StatementRecord) -> Option<String> {
     let place = match (tags.get("file"), tags.get("line")) {
         (Some(file), Some(line)) => Some(format!("{file}:{line}")),
         (Some(file), None) => Some(file.to_owned()),
-        _ => tags.get("source_location").map(str::to_owned),
+        _ => tags.get("source_location").or_else(|| tags.get("callsite")).map(str::to_owned),
     };
     place.or_else(|| match (tags.get("controller"), tags.get("action")) {
         (Some(controller), Some(action)) => Some(format!("{controller}#{action}")),

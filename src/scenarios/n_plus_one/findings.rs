@@ -2,7 +2,9 @@
 
 use super::detect::Detection;
 use super::limits;
-use crate::model::evidence::n_plus_one::{BatchProof, Certainty, LoopGroup, RepeatGroup, RepeatKind};
+use crate::model::evidence::n_plus_one::{
+    BatchProof, Certainty, Growth, LoopGroup, RepeatGroup, RepeatKind, RoundTripCost,
+};
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
 use crate::trace::Losses;
 use std::collections::BTreeMap;
@@ -10,9 +12,19 @@ use std::collections::BTreeMap;
 /// Longest piece of a statement in a message, in characters.
 const STATEMENT_CHARS: usize = 120;
 
+/// What is known of loops beside the trace.
+pub(super) struct Beside<'a> {
+    /// Batched forms that were tried.
+    pub(super) proofs: &'a [BatchProof],
+    /// Waiting at other round-trip times.
+    pub(super) round_trips: &'a [RoundTripCost],
+    /// Counts at two volumes.
+    pub(super) growth: &'a [Growth],
+}
+
 /// One finding per loop (its groups together), then one per other repetition.
 #[must_use]
-pub(super) fn findings(detection: &Detection, proofs: &[BatchProof]) -> Vec<Finding> {
+pub(super) fn findings(detection: &Detection, beside: &Beside<'_>) -> Vec<Finding> {
     let mut by_fingerprint: BTreeMap<&str, Vec<&LoopGroup>> = BTreeMap::new();
     for group in &detection.loops {
         by_fingerprint.entry(&group.fingerprint).or_default().push(group);
@@ -20,7 +32,7 @@ pub(super) fn findings(detection: &Detection, proofs: &[BatchProof]) -> Vec<Find
     let mut loops: Vec<(u64, Finding)> = by_fingerprint
         .values()
         .map(|groups| {
-            (groups.iter().map(|group| group.executions).sum(), loop_finding(groups, detection, proofs))
+            (groups.iter().map(|group| group.executions).sum(), loop_finding(groups, detection, beside))
         })
         .collect();
     loops.sort_by(|(left_n, left), (right_n, right)| {
@@ -34,7 +46,7 @@ pub(super) fn findings(detection: &Detection, proofs: &[BatchProof]) -> Vec<Find
     loops.into_iter().map(|(_, finding)| finding).chain(repeats).collect()
 }
 
-fn loop_finding(groups: &[&LoopGroup], detection: &Detection, proofs: &[BatchProof]) -> Finding {
+fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_>) -> Finding {
     let first = groups[0];
     let pair = first.pairs.first().map(|pair| format!("{} -> {}", pair.from, pair.to)).unwrap_or_default();
     let most = groups.iter().map(|group| group.executions).max().unwrap_or(0);
@@ -57,7 +69,10 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, proofs: &[BatchPro
     if groups.len() > 10 {
         evidence.push(format!("and {} more groups", groups.len() - 10));
     }
-    let proof = proofs.iter().find(|proof| proof.fingerprint == first.fingerprint);
+    evidence.extend(growth_line(first, beside.growth));
+    let waits = beside.round_trips.iter().filter(|cost| cost.fingerprint == first.fingerprint);
+    evidence.extend(waits.map(round_trip_line));
+    let proof = beside.proofs.iter().find(|proof| proof.fingerprint == first.fingerprint);
     evidence.extend(proof.iter().flat_map(|proof| proof_lines(proof)));
     evidence.push(format!("certainty: {}; fingerprint: {}", first.certainty.word(), first.fingerprint));
     evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
@@ -93,6 +108,25 @@ fn group_line(group: &LoopGroup, detection: &Detection) -> String {
         group.total_us as f64 / 1000.0,
         group.share_of_scope * 100.0,
         inside.unwrap_or_default(),
+    )
+}
+
+fn growth_line(group: &LoopGroup, growth: &[Growth]) -> Option<String> {
+    let counted = growth.iter().find(|growth| growth.shape.hash == group.child.hash)?;
+    let how = if counted.grows { "grows with the data" } else { "does not grow with the data" };
+    Some(format!(
+        "executed {} times at the small volume, {} times at the large one: it {how}",
+        counted.small, counted.large
+    ))
+}
+
+fn round_trip_line(cost: &RoundTripCost) -> String {
+    let milliseconds = |time_us: u64| time_us as f64 / 1000.0;
+    format!(
+        "at a round trip of {} ms: {} ms of waiting, {} ms where it is asked once (reckoned)",
+        milliseconds(cost.round_trip_us),
+        milliseconds(cost.looped_us),
+        milliseconds(cost.batched_us)
     )
 }
 

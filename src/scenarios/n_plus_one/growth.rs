@@ -6,7 +6,7 @@ use super::detect::Detection;
 use super::findings::shortened;
 use super::reading::{Kind, read};
 use crate::model::evidence::n_plus_one::{Growth, ShapeReference};
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, Measurement, Severity, Unit, Variant};
 use crate::trace::Trace;
 use std::collections::BTreeMap;
 
@@ -60,6 +60,24 @@ pub(super) fn growth_findings(growth: &[Growth], detection: &Detection) -> Vec<F
                 .into(),
             location: None,
         })
+        .collect()
+}
+
+/// The counts that grow, at both volumes.
+pub(super) fn growth_measurements(growth: &[Growth], volumes: &[String; 2]) -> Vec<Measurement> {
+    let at = |growth: &Growth, volume: &str, count: u64| Measurement {
+        subject: shortened(&growth.shape.text),
+        metric: "executions",
+        unit: Unit::Count,
+        value: count as f64,
+        samples: 1,
+        interval: None,
+        volume: Some(volume.to_owned()),
+        variant: Variant::Only,
+    };
+    let growing = growth.iter().filter(|growth| growth.grows);
+    growing
+        .flat_map(|growth| [at(growth, &volumes[0], growth.small), at(growth, &volumes[1], growth.large)])
         .collect()
 }
 

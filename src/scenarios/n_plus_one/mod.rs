@@ -14,6 +14,7 @@ mod findings;
 mod group;
 mod growth;
 mod judge;
+mod keys;
 mod limits;
 mod path;
 mod prove;
@@ -23,5 +24,5 @@ mod run;
 mod sources;
 mod tables;
 
-pub use detect::{DetectOptions, Detection, detect};
-pub use run::{Options, judge, run};
+pub use detect::{ArgumentSet, DetectOptions, Detection, detect};
+pub use run::{Options, judge, read_baseline, run};

@@ -2,8 +2,8 @@
 
 use super::baseline;
 use super::detect::{DetectOptions, Detection, detect};
-use super::findings::{findings, measurements, verdict};
-use super::growth::{growth, growth_findings};
+use super::findings::{Beside, findings, measurements, verdict};
+use super::growth::{growth, growth_findings, growth_measurements};
 use super::limits;
 use super::prove::prove;
 use super::tables::resolve_tables;
@@ -11,10 +11,12 @@ use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, Growth, NPlusOneEvidence, RoundTripCost};
 use crate::model::{Finding, MeasurementWarning, Scenario, ScenarioReport, Verdict};
 use crate::prepare::Context;
+use crate::project::Project;
 use crate::stats::clock;
 use crate::trace::{self, Losses, Trace};
 use anyhow::Context as _;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Statements of one trace judged in memory at once.
 const STATEMENTS_MAX: usize = 2_000_000;
@@ -35,8 +37,8 @@ pub struct Options {
     pub baseline: Option<PathBuf>,
     /// Leaves out trying the batched form of loops against the database.
     pub without_batching: bool,
-    /// The two traces are of the same command at a smaller and a larger volume: compares their counts.
-    pub grow: bool,
+    /// The two traces are of the same command at these two volumes, the smaller first: compares their counts.
+    pub grow: Option<[String; 2]>,
     /// Round-trip times to reckon loops at, in microseconds.
     pub round_trips_us: Vec<u64>,
 }
@@ -64,7 +66,7 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     }
     let threshold = options.threshold.unwrap_or(settings.threshold);
     let detect_options = DetectOptions { threshold: usize::try_from(threshold).unwrap_or(usize::MAX) };
-    let known = read_baseline(context, options)?;
+    let known = read_baseline(context.project, options.baseline.as_deref())?;
     let mut judged = Judged::default();
     for recording in &recordings {
         let found = judged.add(&recording.name, &recording.trace, &detect_options);
@@ -72,10 +74,9 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
             prove_loops(context, recording, &mut judged, found).await;
         }
     }
-    if let [small, large] = recordings.as_slice()
-        && options.grow
-    {
+    if let ([small, large], Some(volumes)) = (recordings.as_slice(), &options.grow) {
         judged.growth = growth(&small.trace, &large.trace);
+        judged.volumes.clone_from(volumes);
     }
     let mut report = judged.report(&known, &options.round_trips_us);
     report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
@@ -101,7 +102,8 @@ async fn prove_loops(
             continue;
         }
         context.progress.phase("trying the batched form", None);
-        match prove(&session, group).await {
+        let samples = judged.detection.samples.get(&group.fingerprint).map_or(&[][..], Vec::as_slice);
+        match prove(&session, group, samples).await {
             Ok(proof) => judged.proofs.push(proof),
             Err(refusal) => judged.refusals.push(refusal),
         }
@@ -147,10 +149,13 @@ async fn name_tables(context: &Context<'_>, recording: &mut Recording) {
     }
 }
 
-fn read_baseline(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<baseline::KnownLoop>> {
-    let settings = &context.project.settings.n_plus_one;
-    let of_project = settings.baseline.as_ref().map(|path| context.project.root.join(path));
-    let Some(path) = options.baseline.clone().or(of_project) else {
+/// The known loops of a baseline: the file given, else the project's.
+///
+/// # Errors
+/// It cannot be read, or an entry lacks its reason.
+pub fn read_baseline(project: &Project, given: Option<&Path>) -> anyhow::Result<Vec<baseline::KnownLoop>> {
+    let of_project = project.settings.n_plus_one.baseline.as_ref().map(|path| project.root.join(path));
+    let Some(path) = given.map(Path::to_owned).or(of_project) else {
         return Ok(Vec::new());
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("baseline {}", path.display()))?;
@@ -201,6 +206,8 @@ struct Judged {
     proofs: Vec<BatchProof>,
     refusals: Vec<BatchRefusal>,
     growth: Vec<Growth>,
+    /// The volumes that the growth is between.
+    volumes: [String; 2],
 }
 
 impl Judged {
@@ -213,6 +220,9 @@ impl Judged {
             group
         }));
         self.detection.repeats.extend(found.repeats);
+        for (fingerprint, samples) in found.samples {
+            self.detection.samples.entry(fingerprint).or_insert(samples);
+        }
         self.detection.scopes.extend(found.scopes);
         self.detection.shapes += found.shapes;
         self.losses.add(&trace.losses);
@@ -226,12 +236,14 @@ impl Judged {
 
     fn report(mut self, known: &[baseline::KnownLoop], round_trips_us: &[u64]) -> ScenarioReport {
         let stale = baseline::apply(known, &mut self.detection);
-        let mut findings = findings(&self.detection, &self.proofs);
+        let round_trips = round_trip_costs(&self.detection, round_trips_us);
+        let beside = Beside { proofs: &self.proofs, round_trips: &round_trips, growth: &self.growth };
+        let mut findings = findings(&self.detection, &beside);
         findings.append(&mut self.exceeded);
         findings.extend(growth_findings(&self.growth, &self.detection));
         let (verdict, summary) = verdict(&findings, &self.losses, self.statements, !self.cut_short);
-        let measurements = measurements(&self.detection, self.statements);
-        let round_trips = round_trip_costs(&self.detection, round_trips_us);
+        let mut measurements = measurements(&self.detection, self.statements);
+        measurements.extend(growth_measurements(&self.growth, &self.volumes));
         let warnings = warnings(&self.losses, &stale);
         let evidence = NPlusOneEvidence {
             sources: self.names,
@@ -281,17 +293,21 @@ fn warnings(losses: &Losses, stale: &[String]) -> Vec<MeasurementWarning> {
     warnings
 }
 
-/// N round trips against one, on paper.
+/// N round trips against one, on paper; of groups of the same loop the largest.
 fn round_trip_costs(detection: &Detection, round_trips_us: &[u64]) -> Vec<RoundTripCost> {
-    let cost = |group: &crate::model::evidence::n_plus_one::LoopGroup, round_trip_us: u64| RoundTripCost {
-        fingerprint: group.fingerprint.clone(),
+    let mut largest: BTreeMap<&str, u64> = BTreeMap::new();
+    for group in &detection.loops {
+        let most = largest.entry(&group.fingerprint).or_default();
+        *most = group.executions.max(*most);
+    }
+    let cost = |fingerprint: &str, executions: u64, round_trip_us: u64| RoundTripCost {
+        fingerprint: fingerprint.to_owned(),
         round_trip_us,
-        looped_us: group.executions * round_trip_us,
+        looped_us: executions * round_trip_us,
         batched_us: round_trip_us,
     };
-    detection
-        .loops
-        .iter()
-        .flat_map(|group| round_trips_us.iter().map(move |time| cost(group, *time)))
+    largest
+        .into_iter()
+        .flat_map(|(fingerprint, n)| round_trips_us.iter().map(move |time| cost(fingerprint, n, *time)))
         .collect()
 }

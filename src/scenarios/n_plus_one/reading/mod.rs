@@ -71,6 +71,20 @@ pub(super) struct Reading {
     pub(super) is_declare: bool,
 }
 
+impl Reading {
+    /// What a placeholder is compared with, for people: `users.id`, else its number.
+    pub(super) fn compared_name(&self, position: usize) -> String {
+        let placeholder = self.placeholders.get(position);
+        match placeholder.and_then(|placeholder| placeholder.column.as_ref()) {
+            Some(column) => match &column.table {
+                Some(table) => format!("{table}.{}", column.column),
+                None => column.column.clone(),
+            },
+            None => format!("parameter {}", position + 1),
+        }
+    }
+}
+
 /// Reads a shape's text.
 pub(super) fn read(shape: &str) -> Reading {
     let words = Words::new(shape);
