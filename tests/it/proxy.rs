@@ -290,6 +290,45 @@ async fn statements_carry_transaction_scope_and_name() {
     assert!(blocks[0].is_some() && blocks.iter().all(|block| *block == blocks[0]), "{blocks:?}");
 }
 
+/// A setting goes the way of its savepoint or transaction; so does the scope.
+#[tokio::test]
+async fn a_scope_that_the_server_takes_back_is_taken_back() {
+    let recorded = Recorded::start("proxy_scopes").await;
+    let mut client = recorded.client();
+    let setting = "SELECT current_setting('plimsoll.scope', true)";
+    let mut told = Vec::new();
+    for text in [
+        "BEGIN",
+        "SET plimsoll.scope = 'outer'",
+        "SAVEPOINT a",
+        "SET plimsoll.scope = 'inner'",
+        "SAVEPOINT \"B\"",
+        "SET LOCAL plimsoll.scope = 'innermost'",
+        "ROLLBACK TO SAVEPOINT \"B\"",
+        "RELEASE \"B\"",
+        "ROLLBACK TO a",
+        "COMMIT",
+        "BEGIN; SAVEPOINT c; SET plimsoll.scope = 'kept'; RELEASE c; COMMIT",
+        "RESET ALL",
+        "SET plimsoll.scope = 'again'",
+        "DISCARD ALL",
+    ] {
+        client.query(text);
+        let answer = client.query(setting);
+        let (_, row) = answer.iter().find(|(tag, _)| *tag == b'D').unwrap();
+        // A field count and a length come before the value.
+        told.push(String::from_utf8_lossy(row.get(6..).unwrap_or_default()).into_owned());
+    }
+    let recording = recorded.stop();
+    let found: Vec<String> = records(&recording)
+        .iter()
+        .filter(|record| record.shape.text.starts_with("select current_setting"))
+        .map(|record| record.scope.as_deref().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(found, told);
+    assert_eq!(found[3..10], ["inner", "inner", "innermost", "inner", "inner", "outer", "outer"]);
+}
+
 #[tokio::test]
 async fn bound_inlined_and_prepared_values_give_one_shape_and_argument() {
     let recorded = with_things("proxy_arguments").await;

@@ -139,14 +139,15 @@ impl Session {
             (execution.sequence, statement.inner.as_ref().map(|inner| inner.template.shape.clone()));
         self.labels.begin_with(tag, ledger);
         self.record(*execution, Outcome::Ok, at_us, rows, ledger);
-        if statement.command != Command::RollbackToSavepoint && self.labels.end_with(tag) {
+        let is_partial = matches!(statement.command, Command::RollbackToSavepoint { .. });
+        if !is_partial && self.labels.end_with(tag) {
             self.names.cursors.retain(|cursor| cursor.is_held);
         }
         match &statement.command {
-            Command::Other
-            | Command::Execute { .. }
-            | Command::Fetch { .. }
-            | Command::RollbackToSavepoint => {}
+            Command::Other | Command::Execute { .. } | Command::Fetch { .. } => {}
+            Command::Savepoint { name } => self.labels.savepoint(name),
+            Command::Release { name } => self.labels.release(name),
+            Command::RollbackToSavepoint { name } => self.labels.rollback_to(name),
             Command::Prepare { name, .. } => {
                 self.names.statements.replace(name, Some(Prepared::new(statement.inner.clone(), Vec::new())));
             }

@@ -27,8 +27,12 @@ pub(super) enum Command {
     Scope { scope: Option<String>, is_local: bool },
     /// `SET plimsoll.max_statements`.
     MaxStatements { statements: Option<u64> },
-    /// `ROLLBACK TO`, which ends no transaction although its tag says so.
-    RollbackToSavepoint,
+    /// `SAVEPOINT name`.
+    Savepoint { name: Vec<u8> },
+    /// `RELEASE name`.
+    Release { name: Vec<u8> },
+    /// `ROLLBACK TO name`, which ends no transaction although its tag says so.
+    RollbackToSavepoint { name: Vec<u8> },
     /// `DISCARD ALL`.
     DiscardAll,
 }
@@ -56,9 +60,16 @@ pub(super) fn command(text: &str) -> Command {
             name: (!token.is_word(text, "all")).then(|| name(text, token)),
         })
     } else if is("set") || is("reset") {
-        let is_local = lexer.next_significant().is_some_and(|token| token.is_word(text, "local"));
-        let scope = scope_setting(text).map(|scope| Command::Scope { scope, is_local });
+        let second = lexer.next_significant();
+        let is_second = |word: &str| second.is_some_and(|token| token.is_word(text, word));
+        // RESET ALL takes back this setting with all others.
+        let scope = if is("reset") && is_second("all") { Some(None) } else { scope_setting(text) };
+        let scope = scope.map(|scope| Command::Scope { scope, is_local: is_second("local") });
         scope.or_else(|| limit_setting(text).map(|statements| Command::MaxStatements { statements }))
+    } else if is("savepoint") {
+        lexer.next_significant().map(|token| Command::Savepoint { name: name(text, token) })
+    } else if is("release") {
+        savepoint_name(text, &mut lexer).map(|name| Command::Release { name })
     } else if is("select") {
         set_config(text, lexer)
     } else if is("rollback") || is("abort") {
@@ -196,7 +207,15 @@ fn set_config(text: &str, mut lexer: Lexer<'_>) -> Option<Command> {
 }
 
 fn rollback(text: &str, mut lexer: Lexer<'_>) -> Option<Command> {
-    lexer.find(|token| token.is_word(text, "to")).map(|_| Command::RollbackToSavepoint)
+    lexer.find(|token| token.is_word(text, "to"))?;
+    savepoint_name(text, &mut lexer).map(|name| Command::RollbackToSavepoint { name })
+}
+
+/// `[SAVEPOINT] name`.
+fn savepoint_name(text: &str, lexer: &mut Lexer<'_>) -> Option<Vec<u8>> {
+    let first = lexer.next_significant()?;
+    let named = if first.is_word(text, "savepoint") { lexer.next_significant() } else { None };
+    Some(name(text, named.unwrap_or(first)))
 }
 
 #[cfg(test)]
@@ -238,7 +257,13 @@ mod tests {
             ),
             ("select set_config('plimsoll.scope', $1, false)", Command::Other),
             ("SET search_path = x", Command::Other),
-            ("ROLLBACK TO SAVEPOINT s", Command::RollbackToSavepoint),
+            ("RESET ALL", Command::Scope { scope: None, is_local: false }),
+            ("RESET search_path", Command::Other),
+            ("SAVEPOINT S", Command::Savepoint { name: bytes("s") }),
+            ("RELEASE SAVEPOINT s", Command::Release { name: bytes("s") }),
+            ("RELEASE \"S\"", Command::Release { name: bytes("S") }),
+            ("ROLLBACK TO SAVEPOINT s", Command::RollbackToSavepoint { name: bytes("s") }),
+            ("ROLLBACK WORK TO s", Command::RollbackToSavepoint { name: bytes("s") }),
             ("ROLLBACK", Command::Other),
             ("DISCARD ALL", Command::DiscardAll),
         ] {

@@ -1,7 +1,8 @@
 //! Where a session stands: its transaction block, its scope, its name.
 //!
 //! The scope is a setting, so it follows the server's rules: SET LOCAL ends
-//! with the transaction, and a rolled-back transaction takes its SET back.
+//! with the transaction, and a rolled-back transaction or savepoint takes its
+//! SET back.
 
 use super::execution::Labels;
 use super::ledger::Ledger;
@@ -17,12 +18,31 @@ pub(super) struct SessionLabels {
     scope_after_commit: Option<Arc<str>>,
     /// What was last set; none where nothing ever was.
     pub(super) max_statements: Option<Option<u64>>,
+    savepoints: Vec<Savepoint>,
+}
+
+/// Savepoints of one transaction whose scopes are remembered. Beyond that many
+/// the outermost are forgotten; going back to one keeps the scope as it is.
+const SAVEPOINTS_MAX: usize = 4096;
+
+/// The scopes as they were at a savepoint.
+#[derive(Debug)]
+struct Savepoint {
+    name: Vec<u8>,
+    scope: Option<Arc<str>>,
+    scope_after_commit: Option<Arc<str>>,
 }
 
 impl SessionLabels {
     pub(super) fn new(connection: u64) -> Self {
         let current = Labels { connection, transaction: None, scope: None, application_name: None };
-        Self { current, scope_before_transaction: None, scope_after_commit: None, max_statements: None }
+        Self {
+            current,
+            scope_before_transaction: None,
+            scope_after_commit: None,
+            savepoints: Vec::new(),
+            max_statements: None,
+        }
     }
 
     /// The bound on the current scope, where one was set.
@@ -75,6 +95,35 @@ impl SessionLabels {
         }
     }
 
+    /// A savepoint was set.
+    pub(super) fn savepoint(&mut self, name: &[u8]) {
+        if self.savepoints.len() == SAVEPOINTS_MAX {
+            self.savepoints.remove(0);
+        }
+        self.savepoints.push(Savepoint {
+            name: name.to_vec(),
+            scope: self.current.scope.clone(),
+            scope_after_commit: self.scope_after_commit.clone(),
+        });
+    }
+
+    /// A savepoint was released, and those set after it; what was set since stays.
+    pub(super) fn release(&mut self, name: &[u8]) {
+        if let Some(at) = self.savepoints.iter().rposition(|savepoint| savepoint.name == name) {
+            self.savepoints.truncate(at);
+        }
+    }
+
+    /// Back to a savepoint, which stays.
+    pub(super) fn rollback_to(&mut self, name: &[u8]) {
+        if let Some(at) = self.savepoints.iter().rposition(|savepoint| savepoint.name == name) {
+            self.savepoints.truncate(at + 1);
+            let savepoint = &self.savepoints[at];
+            self.current.scope.clone_from(&savepoint.scope);
+            self.scope_after_commit.clone_from(&savepoint.scope_after_commit);
+        }
+    }
+
     /// A command tag that begins a block gives the block its number.
     pub(super) fn begin_with(&mut self, tag: &[u8], ledger: &mut Ledger) {
         if self.current.transaction.is_none() && matches!(tag, b"BEGIN" | b"START TRANSACTION") {
@@ -95,6 +144,7 @@ impl SessionLabels {
             _ => return false,
         }
         self.current.transaction = None;
+        self.savepoints.clear();
         self.scope_before_transaction.clone_from(&self.current.scope);
         true
     }
