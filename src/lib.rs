@@ -31,6 +31,8 @@ pub mod seed;
 pub mod sql;
 // Time: the only place that reads a clock; histograms, intervals, comparison, growth.
 pub mod stats;
+// The verdicts as assertions in Rust tests.
+pub mod testing;
 // Recorded statements of an application, and the trace file.
 pub mod trace;
 // The PostgreSQL wire protocol without I/O.

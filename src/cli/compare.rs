@@ -1,33 +1,43 @@
-//! `plimsoll compare`: what differs between two kept runs.
+//! `plimsoll compare`: two kept runs beside each other.
 
 use super::arguments::Global;
 use super::{ExitCode, Failure, Terminal, output};
-use crate::report::{Format, compare, kept_run};
+use crate::report::compare::{self, Comparison};
+use crate::report::{Format, html, kept_run};
 
-/// `plimsoll compare BEFORE [AFTER]`.
+/// `plimsoll compare RUN [RUN]`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The beginning of a run's id, or a path
+    /// The run compared with: `latest`, the beginning of a run's id, or a path
     #[arg(value_name = "BEFORE")]
     before: String,
-
-    /// `latest`, the beginning of a run's id, or a path
-    #[arg(default_value = "latest", value_name = "AFTER")]
+    /// The run in question
+    #[arg(value_name = "AFTER", default_value = "latest")]
     after: String,
 }
 
-/// Shows the differences; nothing is decided, so the exit code says nothing of them.
+/// Compares; the exit code is not a verdict, since nothing was decided now.
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
-    let write = match global.format {
-        Format::Terminal => compare::write_terminal,
-        Format::Markdown => compare::write_markdown,
-        _ => return Err(Failure::Usage("compare is written as --format terminal or markdown".into())),
-    };
     let folder = global.reports_folder();
-    let before = kept_run::read(&kept_run::find(&folder, &options.before)?)?;
-    let after = kept_run::read(&kept_run::find(&folder, &options.after)?)?;
+    let read = |reference: &str| kept_run::read(&kept_run::find(&folder, reference)?);
+    let (before, after) = (read(&options.before)?, read(&options.after)?);
+    if before.run_id == after.run_id {
+        return Err(Failure::Usage(format!(
+            "`{}` and `{}` are the same run, {}; `plimsoll history` lists the runs",
+            options.before, options.after, after.run_id
+        )));
+    }
+    let comparison = Comparison::of(&before, &after);
     let mut bytes = Vec::new();
-    write(&before, &after, &mut bytes)?;
+    match global.format {
+        Format::Terminal => compare::write_terminal(&comparison, &mut bytes)?,
+        Format::Markdown => compare::write_markdown(&comparison, &mut bytes)?,
+        Format::Json => compare::write_json(&comparison, &mut bytes)?,
+        Format::Html => html::write_comparison(&comparison, &mut bytes)?,
+        _ => {
+            return Err(Failure::Usage("`plimsoll compare` writes terminal, json, html and markdown".into()));
+        }
+    }
     output::write_bytes(global, terminal, &bytes)?;
     Ok(ExitCode::Pass)
 }

@@ -2,7 +2,6 @@
 
 use crate::model::Environment;
 use crate::stats::clock;
-use etcetera::BaseStrategy;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,6 +17,7 @@ pub(super) fn read(project: &Path) -> Environment {
         git_branch,
         cpu_count: std::thread::available_parallelism().map_or(1, usize::from),
         operating_system: std::env::consts::OS.to_owned(),
+        processor: processor(),
     }
 }
 
@@ -59,6 +59,13 @@ impl CiJob {
     }
 }
 
+/// Tells machines apart that have as many processors. Linux has it; elsewhere none is known.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// What git prints, or nothing: no git and no repository are no problem.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output =
@@ -80,15 +87,6 @@ pub(super) fn run_id() -> String {
 fn timestamp() -> jiff::Timestamp {
     // A clock before 1970 or past 9999 has no name for a folder; the epoch has.
     jiff::Timestamp::try_from(clock::wall_clock()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
-/// Where initialised data directories are kept: `PLIMSOLL_CACHE`, else below
-/// the user's cache folder; none where there is no home.
-pub(super) fn cache_directory() -> Option<PathBuf> {
-    match std::env::var_os("PLIMSOLL_CACHE") {
-        Some(folder) => Some(folder.into()),
-        None => Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("plimsoll")),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verd
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::proxy::Destination;
+use crate::report::kept_index;
 use crate::report::kept_run::{KeepError, KeptRun};
 use crate::scenarios::{deadlock, n_plus_one, regression, slow_queries};
 use std::sync::{Mutex, PoisonError};
@@ -126,6 +127,10 @@ pub(super) async fn execute(
     match result {
         Ok((report, child_code)) => {
             let not_kept = kept.write(&report).and_then(|()| kept.write_page(&report)).err();
+            // It can be made again at any time; the run's own report cannot.
+            if let Err(error) = kept_index::rewrite(&global.reports_folder()) {
+                terminal.note(&format!("warning: the page over all runs is not up to date: {error}"));
+            }
             Ok(Finished { report, kept, child_code, not_kept })
         }
         Err(failure) => {

@@ -26,6 +26,7 @@ mod session;
 mod slow_queries;
 mod terminal;
 mod trace;
+mod volumes;
 
 pub use arguments::{Arguments, Global};
 pub use exit_code::ExitCode;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Run(run::Options),
     /// Does every critical query stay within its budget?
     SlowQueries(slow_queries::Options),
+    /// How does each query grow with the data, and when does its budget break?
+    Volumes(volumes::Options),
     /// What did this migration do to the plans, counters and timings of every query?
     Regression(regression::Options),
     /// Can these transactions deadlock, and what does it cost everybody?
@@ -65,10 +68,10 @@ pub(crate) enum Command {
     Seed(seed::Options),
     /// Show a kept run again, in any format
     Report(report::Options),
+    /// Two kept runs beside each other: verdicts, findings, measurements
+    Compare(compare::Options),
     /// The kept runs, and the trend of a query
     History(history::Options),
-    /// What differs between two kept runs
-    Compare(compare::Options),
     /// Put kept runs into database tables, Prometheus or OpenTelemetry
     Export(export::Options),
 }
@@ -119,6 +122,7 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::Demo(options) => demo::run(global, terminal, options).await,
         Command::Run(options) => run::run(global, terminal, options).await,
         Command::SlowQueries(options) => slow_queries::run(global, terminal, options).await,
+        Command::Volumes(options) => volumes::run(global, terminal, options).await,
         Command::Regression(options) => regression::run(global, terminal, options).await,
         Command::Deadlock(options) => deadlock::run(global, terminal, options).await,
         Command::NPlusOne(options) => n_plus_one::run(global, terminal, options).await,

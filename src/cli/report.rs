@@ -1,8 +1,8 @@
-//! `plimsoll report`: a kept run again, in any format.
+//! `plimsoll report`: a kept run again, in any format, or the page over all of them.
 
 use super::arguments::Global;
 use super::{ExitCode, Failure, Terminal, output};
-use crate::report::kept_run;
+use crate::report::{kept_index, kept_run};
 
 /// `plimsoll report [RUN]`.
 #[derive(Debug, clap::Args)]
@@ -10,12 +10,27 @@ pub(crate) struct Options {
     /// `latest`, the beginning of a run's id, or a path
     #[arg(default_value = "latest", value_name = "RUN")]
     run: String,
+    /// Write index.html over all kept runs into their folder instead
+    #[arg(long)]
+    index: bool,
 }
 
 /// Shows the run; the exit code is not the old verdict's, since nothing was decided now.
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
+    if options.index {
+        return index(global, terminal);
+    }
     let path = kept_run::find(&global.reports_folder(), &options.run)?;
     let report = kept_run::read(&path)?;
     output::write_report(global, terminal, &report)?;
+    Ok(ExitCode::Pass)
+}
+
+fn index(global: &Global, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let folder = global.reports_folder();
+    let page = kept_index::rewrite(&folder)?.ok_or_else(|| {
+        Failure::Usage(format!("no runs are kept in {}; `plimsoll run` makes one", folder.display()))
+    })?;
+    terminal.result(format!("{}\n", page.display()).as_bytes())?;
     Ok(ExitCode::Pass)
 }

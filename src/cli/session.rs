@@ -141,7 +141,7 @@ async fn open(
     let options = ThrowawayOptions {
         postgres_bin: global.postgres_bin.clone().or_else(|| project.settings.database.postgres_bin.clone()),
         search_path: std::env::var_os("PATH"),
-        cache_directory: super::environment::cache_directory(),
+        cache_directory: crate::prepare::cache_directory(),
         without_durability: global.no_fsync,
         snapshot: snapshot_content(project, &volumes(global, project)),
         ..ThrowawayOptions::default()

@@ -98,6 +98,8 @@ pub struct Environment {
     pub cpu_count: usize,
     /// `linux`, `macos`.
     pub operating_system: String,
+    /// The processor's name as the operating system has it, where it has one.
+    pub processor: Option<String>,
 }
 
 /// What one scenario found and measured.

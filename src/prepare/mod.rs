@@ -5,6 +5,7 @@
 //! precious target nothing of the target is changed; new databases are made
 //! beside it where the rights allow.
 
+mod cache;
 mod check;
 mod command;
 mod content;
@@ -14,6 +15,7 @@ mod error;
 mod existing;
 mod schema_files;
 
+pub use cache::cache_directory;
 pub use databases::Databases;
 pub use error::Error;
 pub use existing::read_existing;

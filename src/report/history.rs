@@ -10,6 +10,10 @@ use std::io;
 
 /// Metrics whose trend is shown, most telling first.
 const TREND_METRICS: [&str; 6] = ["p50", "p95", "p99", "avg", "buffers", "rows"];
+/// Metrics of the page over all queries.
+const INDEX_METRICS: [&str; 2] = ["p95", "buffers"];
+/// Fewest runs that make a trend.
+const RUNS_MIN: usize = 2;
 
 /// One line a run, oldest first.
 ///
@@ -32,10 +36,69 @@ pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()>
     table::write(&header, &rows, out)
 }
 
-/// A metric of a query over the runs in which it was measured.
-struct Trend<'a> {
-    volume: Option<&'a str>,
-    points: Vec<(&'a RunReport, &'a Measurement)>,
+/// A metric of a query over the runs in which it was measured, at one volume:
+/// figures of different data sizes are not comparable.
+#[derive(Debug)]
+pub struct QueryTrend<'a> {
+    /// The query.
+    pub query: &'a str,
+    /// The metric.
+    pub metric: &'static str,
+    /// The volume.
+    pub volume: Option<&'a str>,
+    /// Oldest first.
+    pub points: Vec<TrendPoint<'a>>,
+    /// Where the level changed, in order.
+    pub changes: Vec<ChangePoint>,
+}
+
+/// One run's value.
+#[derive(Debug)]
+pub struct TrendPoint<'a> {
+    /// The run.
+    pub run: &'a RunReport,
+    /// What it measured.
+    pub measurement: &'a Measurement,
+    /// Measured on another server version or machine than the run before it.
+    pub is_elsewhere: bool,
+}
+
+impl QueryTrend<'_> {
+    /// `order_history p95 at small`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let at = self.volume.map(|v| format!(" at {v}")).unwrap_or_default();
+        format!("{} {}{at}", self.query, self.metric)
+    }
+
+    /// One sentence per change of level.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let sentence = |change: &ChangePoint| {
+            let point = self.points.get(change.index)?;
+            let unit = point.measurement.unit;
+            let elsewhere = if point.is_elsewhere { ", on another server version or machine" } else { "" };
+            Some(format!(
+                "{}: {} before run {}, {} since (p = {:.3}{elsewhere})",
+                self.name(),
+                units::format(change.before, unit),
+                point.run.run_id,
+                units::format(change.after, unit),
+                change.p_value
+            ))
+        };
+        self.changes.iter().filter_map(sentence).collect()
+    }
+}
+
+/// The trends of every query that at least two runs measured.
+#[must_use]
+pub fn query_trends<'a>(runs: &[&'a RunReport]) -> Vec<QueryTrend<'a>> {
+    let mut trends = Vec::new();
+    for metric in INDEX_METRICS {
+        trends.extend(trends_of(runs, None, metric).into_iter().filter(|t| t.points.len() >= RUNS_MIN));
+    }
+    trends
 }
 
 /// The query's metrics over the runs, with change points.
@@ -43,15 +106,16 @@ struct Trend<'a> {
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write_trend(runs: &[RunReport], query: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    let runs: Vec<&RunReport> = runs.iter().collect();
     let mut is_known = false;
     for metric in TREND_METRICS {
-        for trend in trends(runs, query, metric) {
+        for trend in trends_of(&runs, Some(query), metric) {
             is_known = true;
-            write_metric(query, metric, &trend, out)?;
+            write_metric(&trend, out)?;
         }
     }
     if !is_known {
-        let mut known: Vec<_> = slow_query_measurements(runs).map(|(_, m)| m.subject.as_str()).collect();
+        let mut known: Vec<_> = slow_query_measurements(&runs).map(|(_, m)| m.subject.as_str()).collect();
         known.sort_unstable();
         known.dedup();
         writeln!(out, "no kept run measured `{query}`; measured were: {}", known.join(", "))?;
@@ -139,41 +203,63 @@ fn schema_entries(run: &RunReport) -> Vec<(SchemaEntry<'_>, Vec<String>)> {
     entries
 }
 
-fn slow_query_measurements(runs: &[RunReport]) -> impl Iterator<Item = (&RunReport, &Measurement)> {
+fn slow_query_measurements<'a>(
+    runs: &[&'a RunReport],
+) -> impl Iterator<Item = (&'a RunReport, &'a Measurement)> {
     runs.iter().flat_map(|run| {
         let entries = run.scenarios.iter().filter(|s| s.scenario == Scenario::SlowQueries);
-        entries.flat_map(|entry| &entry.measurements).map(move |m| (run, m))
+        entries.flat_map(|entry| &entry.measurements).map(move |m| (*run, m))
     })
 }
 
-/// A trend a volume: figures of different data sizes are not comparable.
-fn trends<'a>(runs: &'a [RunReport], query: &str, metric: &str) -> Vec<Trend<'a>> {
-    let mut trends: Vec<Trend<'a>> = Vec::new();
+fn trends_of<'a>(runs: &[&'a RunReport], query: Option<&str>, metric: &'static str) -> Vec<QueryTrend<'a>> {
+    let mut trends: Vec<QueryTrend<'a>> = Vec::new();
     for (run, m) in slow_query_measurements(runs) {
-        if m.subject != query || m.metric != metric || m.variant != Variant::Only || !m.value.is_finite() {
+        let is_wanted = query.is_none_or(|query| m.subject == query) && m.metric == metric;
+        if !is_wanted || m.variant != Variant::Only || !m.value.is_finite() {
             continue;
         }
         let volume = m.volume.as_deref();
-        match trends.iter_mut().find(|t| t.volume == volume) {
-            Some(trend) => trend.points.push((run, m)),
-            None => trends.push(Trend { volume, points: vec![(run, m)] }),
+        let point = TrendPoint { run, measurement: m, is_elsewhere: false };
+        match trends.iter_mut().find(|t| t.query == m.subject && t.volume == volume) {
+            Some(trend) => trend.points.push(point),
+            None => {
+                let (points, changes) = (vec![point], Vec::new());
+                trends.push(QueryTrend { query: &m.subject, metric, volume, points, changes });
+            }
+        }
+    }
+    for trend in &mut trends {
+        let values: Vec<f64> = trend.points.iter().map(|point| point.measurement.value).collect();
+        trend.changes = change_points(&values, ChangePointOptions::default());
+        for index in 1..trend.points.len() {
+            trend.points[index].is_elsewhere =
+                is_elsewhere(trend.points[index].run, trend.points[index - 1].run);
         }
     }
     trends
 }
 
-fn write_metric(query: &str, metric: &str, trend: &Trend<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    let values: Vec<f64> = trend.points.iter().map(|(_, m)| m.value).collect();
-    let changes = change_points(&values, ChangePointOptions::default());
-    let at = trend.volume.map(|v| format!(" at {v}")).unwrap_or_default();
-    writeln!(out, "{query} {metric}{at}: {} runs {}", values.len(), sparkline(&values))?;
-    for (index, (run, m)) in trend.points.iter().enumerate() {
-        let change = changes.iter().find(|c| c.index == index).map(|c| describe(c, m)).unwrap_or_default();
+/// Whether another server version or machine measured, as far as the reports say.
+fn is_elsewhere(run: &RunReport, before: &RunReport) -> bool {
+    let major = |run: &RunReport| run.target.as_ref().map(|target| target.server_version_num / 10_000);
+    let (now, then) = (&run.environment, &before.environment);
+    let processors = now.processor.as_ref().zip(then.processor.as_ref());
+    major(run) != major(before)
+        || (now.cpu_count, &now.operating_system) != (then.cpu_count, &then.operating_system)
+        || processors.is_some_and(|(now, then)| now != then)
+}
+
+fn write_metric(trend: &QueryTrend<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let values: Vec<f64> = trend.points.iter().map(|point| point.measurement.value).collect();
+    writeln!(out, "{}: {} runs {}", trend.name(), values.len(), sparkline(&values))?;
+    for (index, TrendPoint { run, measurement: m, .. }) in trend.points.iter().enumerate() {
+        let change = trend.changes.iter().find(|c| c.index == index);
+        let change = change.map(|c| describe(c, m)).unwrap_or_default();
         writeln!(out, "  {}  {:>12}{change}", run.run_id, units::format(m.value, m.unit))?;
     }
     Ok(())
 }
-
 fn describe(change: &ChangePoint, m: &Measurement) -> String {
     format!(
         "  <- level changed from {} to {} (p = {:.3})",

@@ -12,6 +12,7 @@ pub mod html;
 pub mod isolationtester;
 pub mod json;
 pub mod junit;
+pub mod kept_index;
 pub mod kept_run;
 pub mod markdown;
 pub mod metrics;

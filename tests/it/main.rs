@@ -30,4 +30,5 @@ mod seed;
 mod server;
 mod slow_queries;
 mod support;
+mod testing;
 mod tidy;

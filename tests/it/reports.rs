@@ -77,6 +77,7 @@ pub(crate) fn sample() -> RunReport {
             git_branch: Some("main".into()),
             cpu_count: 2,
             operating_system: "linux".into(),
+            processor: Some("a processor".into()),
         },
         seed: 42,
         scenarios: vec![

@@ -37,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "project",
         ],
     ),
+    ("testing", &["scenarios", "prepare", "proxy", "postgres", "project", "model"]),
     ("report", &["model", "plan", "stats"]),
 ];
 

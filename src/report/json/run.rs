@@ -56,6 +56,7 @@ mirror! {
         git_branch: Option<String>,
         cpu_count: usize,
         operating_system: String,
+        processor: Option<String>,
     }
 
     /// Where in the project, relative to its folder.

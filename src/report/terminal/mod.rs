@@ -1,6 +1,7 @@
 //! The run report for a person at a terminal: a verdict a scenario, what it
 //! rests on, findings with evidence and the next step, then the numbers.
 
+mod growth;
 mod paint;
 mod scenario;
 

@@ -36,14 +36,19 @@ pub(super) fn write(report: &ScenarioReport, paint: Paint, out: &mut dyn io::Wri
     for line in table {
         writeln!(out, "     {line}")?;
     }
-    if let Evidence::Deadlock(evidence) = &report.evidence {
-        for lines in [deadlock_sweep::timeout_lines(evidence), deadlock_sweep::contention_lines(evidence)] {
-            if !lines.is_empty() {
-                writeln!(out)?;
-            }
-            for line in lines {
-                writeln!(out, "     {line}")?;
-            }
+    let tables = match &report.evidence {
+        Evidence::Deadlock(evidence) => {
+            vec![deadlock_sweep::timeout_lines(evidence), deadlock_sweep::contention_lines(evidence)]
+        }
+        Evidence::SlowQueries(evidence) => vec![super::growth::lines(evidence)],
+        _ => Vec::new(),
+    };
+    for lines in tables {
+        if !lines.is_empty() {
+            writeln!(out)?;
+        }
+        for line in lines {
+            writeln!(out, "     {line}")?;
         }
     }
     for warning in &report.warnings {

@@ -10,6 +10,7 @@ mod n_plus_one;
 mod regression;
 mod scale;
 mod svg;
+pub(super) mod trend;
 
 use crate::model::evidence::Evidence;
 

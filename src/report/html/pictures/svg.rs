@@ -133,6 +133,14 @@ impl Drawing {
         );
     }
 
+    pub(super) fn ring(&mut self, at: (f64, f64), radius: f64, colour: &str) {
+        let _ = writeln!(
+            self.body,
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius:.1}\" fill=\"none\" stroke=\"var(--{colour})\" stroke-width=\"2\"/>",
+            at.0, at.1
+        );
+    }
+
     /// A filled area without an outline, see-through: a band or a bar of a histogram.
     pub(super) fn shade(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
         let _ = writeln!(

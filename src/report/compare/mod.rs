@@ -1,0 +1,168 @@
+//! Two kept runs beside each other: verdicts, findings gone and new,
+//! measurements with their intervals. Pure; says what makes the two runs
+//! incomparable, and judges no more than that leaves.
+
+mod fairness;
+mod json;
+mod measurements;
+pub(in crate::report) mod text;
+
+pub use fairness::Fairness;
+pub use json::write as write_json;
+pub use measurements::{Judgement, MeasurementPair};
+pub use text::{write_markdown, write_terminal};
+
+use crate::model::{Finding, RunReport, Scenario, ScenarioReport, Severity, Verdict};
+
+/// Two runs, compared.
+#[derive(Debug, Clone)]
+pub struct Comparison<'a> {
+    /// The run compared with.
+    pub before: &'a RunReport,
+    /// The run in question.
+    pub after: &'a RunReport,
+    /// What the runs differ in besides their results.
+    pub fairness: Fairness,
+    /// One entry per scenario that either run has.
+    pub verdicts: Vec<VerdictPair<'a>>,
+    /// Findings of the run compared with that the other does not have.
+    pub gone: Vec<(Scenario, &'a Finding)>,
+    /// Findings that only the run in question has.
+    pub new: Vec<(Scenario, &'a Finding)>,
+    /// How many findings both have.
+    pub kept: usize,
+    /// Every measurement of either run; those that differ most come first.
+    pub measurements: Vec<MeasurementPair<'a>>,
+}
+
+/// One scenario's verdicts; `None` where a run did not ask.
+#[derive(Debug, Clone, Copy)]
+pub struct VerdictPair<'a> {
+    /// Which.
+    pub scenario: Scenario,
+    /// Then.
+    pub before: Option<&'a ScenarioReport>,
+    /// Now.
+    pub after: Option<&'a ScenarioReport>,
+}
+
+impl VerdictPair<'_> {
+    /// What became of the verdict, one word or two.
+    #[must_use]
+    pub fn change(&self) -> &'static str {
+        match (self.before.map(|s| &s.verdict), self.after.map(|s| &s.verdict)) {
+            (Some(Verdict::Fail), Some(Verdict::Fail)) => "still fails",
+            (_, Some(Verdict::Fail)) => "fails now",
+            (Some(Verdict::Fail), Some(Verdict::Pass)) => "repaired",
+            (Some(before), Some(after)) if before.word() == after.word() => "the same",
+            (Some(_), Some(_)) => "changed",
+            (None, Some(_)) => "new",
+            (_, None) => "not asked now",
+        }
+    }
+}
+
+impl<'a> Comparison<'a> {
+    /// Compares `after` with `before`.
+    #[must_use]
+    pub fn of(before: &'a RunReport, after: &'a RunReport) -> Self {
+        let find = |run: &'a RunReport, scenario| run.scenarios.iter().find(|s| s.scenario == scenario);
+        let verdicts: Vec<_> = Scenario::ALL
+            .into_iter()
+            .map(|scenario| VerdictPair {
+                scenario,
+                before: find(before, scenario),
+                after: find(after, scenario),
+            })
+            .filter(|pair| pair.before.is_some() || pair.after.is_some())
+            .collect();
+        let fairness = Fairness::of(before, after);
+        // A scenario that one run did not ask about has lost and gained nothing.
+        let both = verdicts.iter().filter_map(|pair| Some((pair.scenario, pair.before?, pair.after?)));
+        let (mut gone, mut new, mut kept) = (Vec::new(), Vec::new(), 0);
+        for (scenario, then, now) in both {
+            let only_then = missing(&then.findings, &now.findings);
+            let weighty = then.findings.iter().filter(|finding| finding.severity > Severity::Note);
+            kept += weighty.count() - only_then.len();
+            gone.extend(only_then.into_iter().map(|finding| (scenario, finding)));
+            new.extend(missing(&now.findings, &then.findings).into_iter().map(|finding| (scenario, finding)));
+        }
+        let measurements = measurements::pairs(&verdicts, &fairness);
+        Self { before, after, fairness, verdicts, gone, new, kept, measurements }
+    }
+
+    /// The measurements that became lower or higher.
+    pub fn changed(&self) -> impl Iterator<Item = &MeasurementPair<'a>> {
+        self.measurements.iter().filter(|pair| pair.judgement.is_change())
+    }
+
+    /// One sentence: what the comparison comes to.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let turned: Vec<String> = self
+            .verdicts
+            .iter()
+            .filter(|pair| !matches!(pair.change(), "the same" | "still fails" | "not asked now" | "new"))
+            .map(|pair| format!("{} {}", pair.scenario.name(), pair.change()))
+            .collect();
+        let verdicts = if turned.is_empty() { "no verdict changed".into() } else { turned.join(", ") };
+        format!(
+            "{verdicts}; {} findings new, {} gone, {} in both; {} of {} measurements changed",
+            self.new.len(),
+            self.gone.len(),
+            self.kept,
+            self.changed().count(),
+            self.measurements.len()
+        )
+    }
+}
+
+/// The findings of `these`, notes apart, that `others` does not have, each counted once: two
+/// of the same kind against one leave one.
+fn missing<'a>(these: &'a [Finding], others: &[Finding]) -> Vec<&'a Finding> {
+    let mut left: Vec<_> = others.iter().map(identity).collect();
+    these
+        .iter()
+        .filter(|finding| finding.severity > Severity::Note)
+        .filter(|finding| match left.iter().position(|other| *other == identity(finding)) {
+            Some(index) => {
+                left.swap_remove(index);
+                false
+            }
+            None => true,
+        })
+        .collect()
+}
+
+/// What makes two findings the same defect: not their figures.
+fn identity(finding: &Finding) -> (&str, &str, Severity) {
+    (finding.code, &finding.subject, finding.severity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &'static str, subject: &str) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Failure,
+            subject: subject.into(),
+            message: String::new(),
+            evidence: Vec::new(),
+            next_step: String::new(),
+            location: None,
+        }
+    }
+
+    #[test]
+    fn findings_are_told_apart_by_code_and_subject_and_counted() {
+        let then = [finding("a", "q"), finding("a", "q"), finding("b", "q")];
+        let now = [finding("a", "q"), finding("a", "r")];
+        let codes = |found: Vec<&Finding>| {
+            found.iter().map(|f| format!("{} {}", f.code, f.subject)).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(missing(&then, &now)), ["a q", "b q"]);
+        assert_eq!(codes(missing(&now, &then)), ["a r"]);
+    }
+}

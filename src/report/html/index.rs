@@ -1,0 +1,87 @@
+//! The kept runs of a folder as one page: a line a run, and every query's
+//! trend with the points at which its level changed.
+
+use super::pictures::trend;
+use super::render;
+use crate::model::{RunReport, Scenario};
+use crate::report::history::{QueryTrend, query_trends};
+use serde::Serialize;
+use std::io;
+
+/// A kept run, and the pages beside it.
+#[derive(Debug)]
+pub struct IndexedRun {
+    /// What it found.
+    pub report: RunReport,
+    /// Its page, relative to the folder; `None` where it has none.
+    pub page: Option<String>,
+}
+
+/// More trends than this are left to `plimsoll history QUERY`.
+const TRENDS_SHOWN: usize = 60;
+
+/// What the template shows.
+#[derive(Serialize)]
+struct Page<'a> {
+    project: &'a str,
+    scenarios: [&'static str; 4],
+    runs: Vec<Row>,
+    left_out: usize,
+    trends_left: usize,
+    changes: Vec<String>,
+    /// Figures: markup of our own, escaped where it was made.
+    trends: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    run_id: String,
+    page: Option<String>,
+    started_at: String,
+    commit: String,
+    server: String,
+    is_complete: bool,
+    verdicts: Vec<&'static str>,
+}
+
+/// Writes the page: newest run first.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn write_index(runs: &[IndexedRun], left_out: usize, out: &mut dyn io::Write) -> io::Result<()> {
+    let reports: Vec<&RunReport> = runs.iter().map(|run| &run.report).collect();
+    let mut trends = query_trends(&reports);
+    // What changed is what a reader looks for.
+    trends.sort_by_key(|trend| std::cmp::Reverse(trend.changes.len()));
+    let page = Page {
+        project: reports.last().map(|run| run.project.as_str()).unwrap_or_default(),
+        scenarios: Scenario::ALL.map(Scenario::name),
+        runs: runs.iter().rev().map(row).collect(),
+        left_out,
+        trends_left: trends.len().saturating_sub(TRENDS_SHOWN),
+        changes: changes(&trends),
+        trends: trends.iter().take(TRENDS_SHOWN).map(trend::figure).collect(),
+    };
+    render("index.html", include_str!("index.html"), &page, out)
+}
+
+fn row(run: &IndexedRun) -> Row {
+    let report = &run.report;
+    let word = |scenario| {
+        report.scenarios.iter().find(|s| s.scenario == scenario).map_or("not asked", |s| s.verdict.word())
+    };
+    Row {
+        run_id: report.run_id.clone(),
+        page: run.page.clone(),
+        started_at: report.started_at.clone(),
+        commit: report.environment.git_commit.as_deref().map_or("", |c| c.get(..8).unwrap_or(c)).to_owned(),
+        server: report.target.as_ref().map_or_else(String::new, |t| t.short_version().to_owned()),
+        is_complete: report.complete,
+        verdicts: Scenario::ALL.map(word).to_vec(),
+    }
+}
+
+/// The changes of level, in words.
+fn changes(trends: &[QueryTrend<'_>]) -> Vec<String> {
+    trends.iter().flat_map(QueryTrend::sentences).collect()
+}
