@@ -90,6 +90,9 @@ fn subject_case(scenario: &ScenarioReport, subject: &str, findings: &[&Finding])
         status.set_message(first.message.as_str()).set_type(first.code);
         status.set_description(failures.iter().map(|f| description(f)).collect::<Vec<_>>().join("\n\n"));
     }
+    if let (true, Some(doubt)) = (failures.is_empty(), findings.iter().find(|f| is_unjudged(f))) {
+        status = skipped(&format!("{}; {}", doubt.message, doubt.next_step));
+    }
     let mut case = TestCase::new(subject, status);
     case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
     let notes: Vec<_> =
@@ -98,6 +101,11 @@ fn subject_case(scenario: &ScenarioReport, subject: &str, findings: &[&Finding])
         case.set_system_out(notes.join("\n\n"));
     }
     case
+}
+
+/// A subject nobody came to a verdict on must not look like one that passed.
+fn is_unjudged(finding: &Finding) -> bool {
+    matches!(finding.code, "undecided" | "not-judged" | "query-cancelled")
 }
 
 /// The scenario's own verdict, so that doubt and skipping are visible, too.

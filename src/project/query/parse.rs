@@ -149,6 +149,10 @@ fn headers<'a>(text: &'a str, problems: &mut Problems<'_>) -> Vec<Header<'a>> {
                 });
             }
             Some(_) => {}
+            None if budget_without_colon(content) => {
+                let help = "write `-- budget: p95 < 5ms`, with a colon";
+                problems.add(key_start..key_start + "budget".len(), "a budget without a colon", help);
+            }
             None if content.contains(':') => {
                 let lower = key.to_lowercase();
                 let known = HEADERS.iter().find(|known| **known == lower).copied();
@@ -161,6 +165,13 @@ fn headers<'a>(text: &'a str, problems: &mut Problems<'_>) -> Vec<Header<'a>> {
         }
     }
     headers
+}
+
+/// Such as `budget buffers < 50`, which would be prose, and nothing be judged.
+fn budget_without_colon(content: &str) -> bool {
+    content.strip_prefix("budget").is_some_and(|rest| {
+        rest.starts_with(char::is_whitespace) && rest.contains(['<', '>', '=']) && !content.contains(':')
+    })
 }
 
 /// Where a slice of a text begins in it.

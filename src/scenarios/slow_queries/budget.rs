@@ -1,7 +1,7 @@
 //! One budget against what was observed: a pure function to a verdict with its
 //! value, interval and grounds.
 
-use super::record::{Failure, Latencies, QueryRecord};
+use super::record::{Failure, Latencies, QueryRecord, ServerTime};
 use super::summary::model_interval;
 use crate::model::evidence::slow_queries::BudgetEvidence;
 use crate::model::{Unit, Verdict};
@@ -20,6 +20,11 @@ pub(crate) fn is_timed(budget: &Budget) -> bool {
     matches!(budget.rule, BudgetRule::Time { .. })
 }
 
+/// Whether a budget is on the server's own times, which EXPLAIN shows.
+pub(crate) fn is_of_server(budget: &Budget) -> bool {
+    matches!(budget.rule, BudgetRule::Time { metric: TimeMetric::Planning | TimeMetric::Execution, .. })
+}
+
 /// Decides one budget of a query. `confidence` is that of the interval at this look.
 pub(crate) fn decide(
     budget: &Budget,
@@ -27,12 +32,38 @@ pub(crate) fn decide(
     ping: &Latencies,
     confidence: f64,
 ) -> BudgetEvidence {
-    match &budget.rule {
+    let mut decided = match &budget.rule {
         BudgetRule::Time { metric, limit } => decide_time(budget, *metric, *limit, record, ping, confidence),
         BudgetRule::Counter { metric, limit } => decide_counter(budget, *metric, *limit, record),
         BudgetRule::Plan(rule) => decide_plan(budget, rule, record),
         BudgetRule::RowsAtLeast(least) => decide_rows(budget, *least, record),
+    };
+    if decided.verdict == Verdict::Pass
+        && let Some(unseen) = unseen(&budget.rule, record)
+    {
+        decided.verdict = inconclusive(unseen);
     }
+    decided
+}
+
+/// Why a budget that holds in everything that was seen may not hold in all of it.
+fn unseen(rule: &BudgetRule, record: &QueryRecord) -> Option<String> {
+    if let Some(Failure::TimedOut { after_us, label }) = &record.failure {
+        let after = show(*after_us as f64, Unit::Microseconds);
+        let with = if label.is_empty() { String::new() } else { format!(" with {label}") };
+        return Some(format!(
+            "a longer time cap ([slow-queries] max-time): an execution{with} was cancelled after {after}"
+        ));
+    }
+    let of_plans = match rule {
+        BudgetRule::Counter { metric, .. } => *metric != CounterMetric::Rows,
+        BudgetRule::Plan(_) => true,
+        BudgetRule::Time { metric, .. } => matches!(metric, TimeMetric::Planning | TimeMetric::Execution),
+        BudgetRule::RowsAtLeast(_) => false,
+    };
+    let statement = record.unplanned.as_ref().filter(|_| of_plans)?;
+    let first = statement.lines().next().unwrap_or_default();
+    Some(format!("statements that EXPLAIN takes: what `{first}` does inside is in no plan"))
 }
 
 fn evidence(budget: &Budget, unit: Unit, verdict: Verdict, because: String) -> BudgetEvidence {
@@ -59,7 +90,7 @@ fn decide_time(
     ping: &Latencies,
     confidence: f64,
 ) -> BudgetEvidence {
-    if let Some(decided) = decide_timed_out(budget, limit, record) {
+    if let Some(decided) = decide_timed_out(budget, metric, limit, record) {
         return decided;
     }
     let found = match limit {
@@ -83,14 +114,14 @@ fn decide_time(
         Verdict::Fail if unit == Unit::Microseconds => blame(&found, limit, machine_delay_us(metric, ping)),
         other => other,
     };
+    let samples = if is_of_server(budget) { record.server_times.len() } else { record.latencies.count() };
     let because = format!(
-        "{} lies between {} and {} with {:.2} % confidence ({} connections, {} samples)",
+        "{} lies between {} and {} with {:.2} % confidence ({} connections, {samples} samples)",
         show(found.value, unit),
         show(found.interval.low, unit),
         show(found.interval.high, unit),
         confidence * 100.0,
         found.units,
-        record.latencies.count(),
     );
     BudgetEvidence {
         value: Some(found.value),
@@ -100,9 +131,20 @@ fn decide_time(
     }
 }
 
-/// A query cancelled at the cap is over every absolute limit below the cap.
-fn decide_timed_out(budget: &Budget, limit: TimeLimit, record: &QueryRecord) -> Option<BudgetEvidence> {
-    let Some(Failure::TimedOut { after_us }) = record.failure else { return None };
+/// A query cancelled at the cap is over every absolute limit below the cap: its
+/// maximum at once, another statistic where no execution came to its end. Where
+/// some did, they decide, and can only fail it.
+fn decide_timed_out(
+    budget: &Budget,
+    metric: TimeMetric,
+    limit: TimeLimit,
+    record: &QueryRecord,
+) -> Option<BudgetEvidence> {
+    let Some(Failure::TimedOut { after_us, .. }) = record.failure else { return None };
+    let any_finished = record.latencies.count() > 0 || !record.explained.is_empty();
+    if any_finished && metric != TimeMetric::Max {
+        return None;
+    }
     let after = after_us as f64;
     let because = format!("it was cancelled after {} without an answer", show(after, Unit::Microseconds));
     let (verdict, limit) = match limit {
@@ -131,9 +173,9 @@ fn estimate(metric: TimeMetric, record: &QueryRecord, confidence: f64) -> Option
     let connections = &record.latencies.connections;
     match metric {
         TimeMetric::Avg => clustered_mean(connections, confidence),
-        // Every parameter set is explained in a connection of its own, so these are independent.
-        TimeMetric::Planning => server_median(record, confidence, |set| set.planning_us()),
-        TimeMetric::Execution => server_median(record, confidence, |set| set.execution_us()),
+        // Every one is from a connection of its own, so these are independent.
+        TimeMetric::Planning => server_median(record, confidence, |times| times.planning_us),
+        TimeMetric::Execution => server_median(record, confidence, |times| times.execution_us),
         TimeMetric::Max => {
             let bounds = clustered_quantile(connections, MAX_QUANTILE, confidence)?;
             let largest = connections.iter().flatten().copied().fold(0.0, f64::max);
@@ -148,9 +190,9 @@ fn estimate(metric: TimeMetric, record: &QueryRecord, confidence: f64) -> Option
 fn server_median(
     record: &QueryRecord,
     confidence: f64,
-    figure: impl Fn(&super::record::ExplainedSet) -> f64,
+    figure: impl Fn(&ServerTime) -> f64,
 ) -> Option<Estimate> {
-    let mut values: Vec<f64> = record.explained.iter().map(figure).collect();
+    let mut values: Vec<f64> = record.server_times.iter().map(figure).collect();
     sort(&mut values);
     quantile_interval(&values, 0.5, confidence)
 }
@@ -220,6 +262,9 @@ fn needed(found: &Estimate, limit: f64, metric: TimeMetric, record: &QueryRecord
     let distance = (found.value / limit).ln().abs();
     let towards = if found.value < limit { found.interval.high } else { found.interval.low };
     let reach = (towards / found.value).ln().abs();
+    if matches!(metric, TimeMetric::Planning | TimeMetric::Execution) {
+        return format!("a calmer machine, or more time to repeat EXPLAIN ([slow-queries] max-time){cap}");
+    }
     if !reach.is_finite() || reach <= 0.0 {
         let each = record.latencies.count().div_ceil(found.units.max(1)).max(1);
         let samples = samples_needed(percentile(metric).unwrap_or(0.5), found.interval.confidence);
@@ -278,7 +323,7 @@ fn counter_values<'a>(
 ) -> Box<dyn Iterator<Item = (&'a str, f64)> + 'a> {
     if metric == CounterMetric::Rows {
         let executed = record.labels.iter().zip(&record.rows);
-        return Box::new(executed.filter_map(|(label, rows)| Some((label.as_str(), (*rows)? as f64))));
+        return Box::new(executed.filter_map(|(label, rows)| Some((label.as_str(), (*rows)?.most as f64))));
     }
     Box::new(record.explained.iter().map(move |set| {
         let value = match metric {
@@ -332,14 +377,18 @@ fn decide_rows(budget: &Budget, least: u64, record: &QueryRecord) -> BudgetEvide
         .labels
         .iter()
         .zip(&record.rows)
-        .filter_map(|(label, rows)| Some((label, (*rows)?)))
+        .filter_map(|(label, rows)| Some((label, (*rows)?.fewest)))
         .min_by_key(|(_, rows)| *rows);
     let Some((label, rows)) = fewest else {
         let verdict = inconclusive("an execution of the query");
         return evidence(budget, Unit::Rows, verdict, "nothing was executed".into());
     };
     let verdict = if rows >= least { Verdict::Pass } else { Verdict::Fail };
-    let because = format!("{rows} rows at least, with {label}");
+    let because = format!(
+        "{rows} rows at least, with {label}; {} of {} parameter sets were executed",
+        record.rows.iter().flatten().count(),
+        record.rows.len()
+    );
     BudgetEvidence {
         value: Some(rows as f64),
         limit: Some(least as f64),

@@ -10,6 +10,7 @@ mod assembly;
 mod budget;
 mod changes;
 mod counters;
+mod doubt;
 mod growth;
 mod index;
 mod plan;

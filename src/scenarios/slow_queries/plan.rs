@@ -1,14 +1,16 @@
 //! What is fixed before the first sample: looks, error, caps.
 
 use super::Options;
-use super::budget::is_timed;
+use super::budget::{is_of_server, is_timed};
 use super::counters::Caps;
 use super::schedule::{CONNECTIONS_MAX, SAMPLES_PER_CONNECTION, Schedule, warm_up};
 use crate::model::TargetKind;
 use crate::model::evidence::slow_queries::DecisionRule;
 use crate::prepare::Context;
+use crate::project::budget::Budget;
 use crate::project::query::Query;
 use crate::project::settings::Volume;
+use crate::stats::quantile::samples_needed;
 use std::time::Duration;
 
 /// What is fixed before the first sample.
@@ -61,6 +63,17 @@ impl MeasuringPlan {
             statement: self.max,
             query: self.max / 4,
             may_write: context.target.description().kind != TargetKind::Precious,
+            server_times: 0,
+        }
+    }
+
+    /// How many of the server's own times these budgets need: thrice what the interval of a
+    /// median takes at least, so that a few delayed ones do not leave it undecided.
+    pub(super) fn server_times(&self, budgets: &[Budget]) -> usize {
+        if budgets.iter().any(is_of_server) {
+            3 * usize::try_from(samples_needed(0.5, self.schedule.confidence)).unwrap_or(usize::MAX / 3)
+        } else {
+            0
         }
     }
 

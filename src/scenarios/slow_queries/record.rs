@@ -16,16 +16,22 @@ pub(crate) struct QueryRecord {
     pub(crate) origin: Option<StatementOrigin>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
+    /// How many it has for other volumes.
+    pub(crate) budgets_elsewhere: usize,
+    /// A statement of it that EXPLAIN does not take and that may do work of its own.
+    pub(crate) unplanned: Option<String>,
     /// Whether every sample meets empty caches.
     pub(crate) cold: bool,
     /// Whether it needs a transaction that may write.
     pub(crate) writes: bool,
     /// What EXPLAIN (ANALYZE, BUFFERS) said, one entry per parameter set explained.
     pub(crate) explained: Vec<ExplainedSet>,
+    /// The server's own times, one entry per EXPLAIN, each in a connection of its own.
+    pub(crate) server_times: Vec<ServerTime>,
     /// The client-seen times.
     pub(crate) latencies: Latencies,
     /// Rows of each parameter set, where it was executed.
-    pub(crate) rows: Vec<Option<u64>>,
+    pub(crate) rows: Vec<Option<RowRange>>,
     /// Labels of the parameter sets, as `rows` counts them.
     pub(crate) labels: Vec<String>,
     /// Hash of the results of all parameter sets.
@@ -48,6 +54,8 @@ pub(crate) enum Failure {
     TimedOut {
         /// The cap.
         after_us: u64,
+        /// With which parameter set; empty where it is not known or there are none.
+        label: String,
     },
     /// It writes and the target may not be changed.
     WritesToPrecious,
@@ -56,6 +64,34 @@ pub(crate) enum Failure {
         /// Why.
         reason: String,
     },
+}
+
+/// The server's own times of one execution under EXPLAIN, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ServerTime {
+    /// Planning.
+    pub(crate) planning_us: f64,
+    /// Execution.
+    pub(crate) execution_us: f64,
+}
+
+/// The fewest and the most rows that a parameter set returned or changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowRange {
+    /// What the result guard is about.
+    pub(crate) fewest: u64,
+    /// What a limit on rows is about.
+    pub(crate) most: u64,
+}
+
+impl RowRange {
+    /// With one more execution.
+    pub(crate) fn with(known: Option<Self>, rows: u64) -> Self {
+        known.map_or(Self { fewest: rows, most: rows }, |known| Self {
+            fewest: known.fewest.min(rows),
+            most: known.most.max(rows),
+        })
+    }
 }
 
 /// One parameter set under EXPLAIN (ANALYZE, BUFFERS).
@@ -83,6 +119,11 @@ impl ExplainedSet {
     /// Adds a figure up over the statements.
     fn sum(&self, figure: impl Fn(&Plan) -> f64) -> f64 {
         self.plans.iter().map(figure).sum()
+    }
+
+    /// The server's own times.
+    pub(crate) fn server_time(&self) -> ServerTime {
+        ServerTime { planning_us: self.planning_us(), execution_us: self.execution_us() }
     }
 
     /// Shared blocks hit and read.

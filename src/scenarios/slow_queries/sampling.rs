@@ -1,9 +1,9 @@
 //! The sampling of one volume: connection after connection, look after look,
 //! until every query is decided or has reached a cap.
 
-use super::counters::explain_all;
+use super::counters::{Caps, explain_all};
 use super::plan::MeasuringPlan;
-use super::record::{Failure, Latencies, QueryRecord};
+use super::record::{Failure, Latencies, QueryRecord, RowRange};
 use super::sample::{self, ConnectionPlan, ConnectionSamples, Participant};
 use super::schedule::{SAMPLES_PER_CONNECTION, samples_per_connection, warm_up};
 use super::verdict::{counters_fail, is_settled};
@@ -80,7 +80,8 @@ impl Sampling {
                 continue;
             }
             let query = &self.queries[index];
-            let explained = explain_all(context.target, database, query, plan.caps(context)).await?;
+            let caps = Caps { server_times: plan.server_times(&query.budgets), ..plan.caps(context) };
+            let explained = explain_all(context.target, database, query, caps).await?;
             if explained.left_out > 0 {
                 self.warnings.push(MeasurementWarning::BoundReached {
                     bound: format!("{:.1} s explaining {}", plan.max.as_secs_f64() / 4.0, query.name),
@@ -89,7 +90,13 @@ impl Sampling {
             }
             let record = &mut self.records[index];
             record.writes = explained.writes;
+            // What a write changes is not what its plan returns; the samples count it.
+            let returned = explained.sets.iter().take(if explained.writes { 0 } else { usize::MAX });
+            for (rows, set) in record.rows.iter_mut().zip(returned) {
+                *rows = Some(RowRange::with(*rows, set.rows() as u64));
+            }
             record.explained = explained.sets;
+            record.server_times = explained.server_times;
             self.done[index] = explained.failure.is_some();
             if let Some(failure) = explained.failure {
                 record.fail(failure);
@@ -185,8 +192,7 @@ impl Sampling {
             let record = &mut self.records[participant.index];
             for sample in &taken {
                 let rows = &mut record.rows[sample.set];
-                // The fewest seen: what the result guard is about.
-                *rows = Some(rows.map_or(sample.rows, |known| known.min(sample.rows)));
+                *rows = Some(RowRange::with(*rows, sample.rows));
             }
             self.spent_us[participant.index] += taken.iter().map(|sample| sample.latency_us).sum::<f64>();
             record.latencies.connections.push(taken.iter().map(|sample| sample.latency_us).collect());
@@ -196,7 +202,8 @@ impl Sampling {
             self.done[index] = true;
             let after_us = self.address.timeout.saturating_sub(Duration::from_secs(30)).as_micros();
             self.records[index].fail(if is_timeout {
-                Failure::TimedOut { after_us: u64::try_from(after_us).unwrap_or(u64::MAX) }
+                let after_us = u64::try_from(after_us).unwrap_or(u64::MAX);
+                Failure::TimedOut { after_us, label: String::new() }
             } else {
                 Failure::Failed { message }
             });
@@ -257,9 +264,12 @@ fn new_record(query: &PreparedQuery) -> QueryRecord {
         location: query.location.clone(),
         origin: query.origin.clone(),
         budgets: query.budgets.clone(),
+        budgets_elsewhere: query.budgets_elsewhere,
+        unplanned: query.unplanned().map(str::to_owned),
         cold: query.cold,
         writes: false,
         explained: Vec::new(),
+        server_times: Vec::new(),
         latencies: Latencies::default(),
         rows: vec![None; query.sets.len()],
         labels: query.sets.iter().map(|set| set.label.clone()).collect(),

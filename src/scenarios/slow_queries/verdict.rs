@@ -1,6 +1,7 @@
 //! From records to findings and verdicts, without input or output.
 
 use super::budget::{decide, is_timed, show};
+use super::doubt;
 use super::reason;
 use super::record::{Failure, Latencies, QueryRecord};
 use super::summary::summarise;
@@ -62,7 +63,8 @@ pub(crate) fn judge(
     let verdict = query_verdict(record, &budgets);
     let is_broken = budgets.iter().any(|budget| budget.verdict == Verdict::Fail);
     let reason = if is_broken { reason::reason(record, trial) } else { None };
-    let findings = findings(record, &budgets, reason.as_ref());
+    let mut findings = findings(record, &budgets, reason.as_ref());
+    findings.extend(doubt::findings(record, &verdict, &budgets));
     let evidence = QueryEvidence {
         query: record.name.clone(),
         location: record.location.clone(),
@@ -103,7 +105,7 @@ fn query_verdict(record: &QueryRecord, budgets: &[BudgetEvidence]) -> Verdict {
         Some(Failure::TimedOut { .. }) | None => {}
     }
     let decided = Verdict::of_all(budgets.iter().map(|budget| &budget.verdict))
-        .unwrap_or_else(|| Verdict::Skipped { reason: "it has no budget".into() });
+        .unwrap_or_else(|| Verdict::Skipped { reason: without_budget(record) });
     match decided {
         Verdict::Pass if is_always_empty(record) && !guards_rows(record) => Verdict::Inconclusive {
             needs:
@@ -114,13 +116,21 @@ fn query_verdict(record: &QueryRecord, budgets: &[BudgetEvidence]) -> Verdict {
     }
 }
 
+fn without_budget(record: &QueryRecord) -> String {
+    match record.budgets_elsewhere {
+        0 => "it has no budget".into(),
+        1 => "its one budget is for another volume".into(),
+        count => format!("its {count} budgets are for other volumes"),
+    }
+}
+
 fn guards_rows(record: &QueryRecord) -> bool {
     record.budgets.iter().any(|budget| matches!(budget.rule, BudgetRule::RowsAtLeast(_)))
 }
 
 fn is_always_empty(record: &QueryRecord) -> bool {
     let mut executed = record.rows.iter().flatten().peekable();
-    executed.peek().is_some() && executed.all(|rows| *rows == 0)
+    executed.peek().is_some() && executed.all(|rows| rows.most == 0)
 }
 
 fn findings(record: &QueryRecord, budgets: &[BudgetEvidence], reason: Option<&Reason>) -> Vec<Finding> {
@@ -183,7 +193,7 @@ fn broken(
     finding(record, code, Severity::Failure, message, evidence, next_step)
 }
 
-fn finding(
+pub(super) fn finding(
     record: &QueryRecord,
     code: &'static str,
     severity: Severity,

@@ -1,7 +1,7 @@
 //! Tables of records and the verdicts they must come to.
 
 use super::reason::{lines, next_step};
-use super::record::{ExplainedSet, Failure, Latencies, QueryRecord};
+use super::record::{ExplainedSet, Failure, Latencies, QueryRecord, RowRange, ServerTime};
 use super::verdict::{counters_fail, is_settled, judge, scenario_verdict, summary};
 use crate::model::evidence::slow_queries::IndexTrial;
 use crate::model::{Severity, SourceLocation, Verdict};
@@ -50,7 +50,10 @@ fn record(budgets: Vec<Budget>) -> QueryRecord {
         writes: false,
         explained: vec![ExplainedSet { label: "user_id=17".into(), plans: vec![plan()] }],
         latencies: spread(900.0, 1_100.0),
-        rows: vec![Some(4)],
+        budgets_elsewhere: 0,
+        unplanned: None,
+        server_times: vec![ServerTime { planning_us: 100.0, execution_us: 900.0 }; 60],
+        rows: vec![Some(RowRange { fewest: 4, most: 4 })],
         labels: vec!["user_id=17".into()],
         result_hash: None,
         failure: None,
@@ -94,7 +97,7 @@ fn what_the_machine_alone_can_cause_is_no_failure() {
         panic!("the machine was blamed on the query")
     };
     assert!(needs.starts_with("a calmer machine"), "{needs}");
-    assert_eq!(judged.findings, []);
+    assert_eq!(judged.findings[0].code, "undecided");
     let slower = record(vec![time(TimeMetric::P95, 300.0)]);
     assert_eq!(judge(&slower, &spread(100.0, 1_300.0), CONFIDENCE, None).evidence.verdict, Verdict::Fail);
 }
@@ -115,7 +118,7 @@ fn one_slow_execution_does_not_break_a_maximum() {
     record.latencies.connections[3][4] = 9_000.0;
     let judged = judge(&record, &Latencies::default(), CONFIDENCE, None);
     assert!(matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }));
-    assert_eq!(judged.findings, []);
+    assert!(judged.findings.iter().all(|finding| finding.severity != Severity::Failure));
     record.latencies = spread(8_000.0, 9_000.0);
     assert_eq!(judge(&record, &Latencies::default(), CONFIDENCE, None).evidence.verdict, Verdict::Fail);
 }
@@ -229,7 +232,7 @@ fn an_index_that_does_not_help_is_not_proposed() {
 #[test]
 fn a_fast_empty_result_is_not_a_pass() {
     let mut empty = record(vec![time(TimeMetric::P95, 9_000.0)]);
-    empty.rows = vec![Some(0)];
+    empty.rows = vec![Some(RowRange { fewest: 0, most: 0 })];
     let judged = judge(&empty, &spread(90.0, 110.0), CONFIDENCE, None);
     assert!(matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }));
     assert_eq!((judged.findings[0].code, judged.findings[0].severity), ("empty-result", Severity::Warning));
@@ -242,16 +245,81 @@ fn failures_time_outs_and_refusals_are_told_apart() {
     let with = |failure: Failure, budget: Budget| {
         let mut record = record(vec![budget]);
         record.latencies = Latencies::default();
+        record.explained.clear();
         record.failure = Some(failure);
         let judged = judge(&record, &Latencies::default(), CONFIDENCE, None);
         (judged.evidence.verdict.word(), judged.findings.first().map(|finding| finding.code))
     };
     let failed = || Failure::Failed { message: "no such table (SQLSTATE 42P01)".into() };
     assert_eq!(with(failed(), counter(CounterMetric::Buffers, 99.0)), ("fail", Some("query-failed")));
-    let slow = || Failure::TimedOut { after_us: 1_000_000 };
+    let slow = || Failure::TimedOut { after_us: 1_000_000, label: String::new() };
     assert_eq!(with(slow(), time(TimeMetric::P95, 500_000.0)), ("fail", Some("over-budget")));
-    assert_eq!(with(slow(), time(TimeMetric::P95, 5_000_000.0)), ("inconclusive", None));
+    assert_eq!(with(slow(), time(TimeMetric::P95, 5_000_000.0)), ("inconclusive", Some("query-cancelled")));
     assert_eq!(with(Failure::WritesToPrecious, time(TimeMetric::P95, 1.0)).0, "skipped");
+}
+
+#[test]
+fn a_cancelled_parameter_set_lets_nothing_pass_and_fails_only_what_it_proves() {
+    let with = |budget: Budget| {
+        let mut record = record(vec![budget]);
+        record.failure = Some(Failure::TimedOut { after_us: 3_000_000, label: "user_id=9".into() });
+        let judged = judge(&record, &spread(90.0, 110.0), CONFIDENCE, None);
+        let codes: Vec<&str> = judged.findings.iter().map(|finding| finding.code).collect();
+        (judged.evidence.verdict.word(), codes.join(" "))
+    };
+    let undecided = ("inconclusive", "query-cancelled undecided".to_owned());
+    assert_eq!(with(counter(CounterMetric::Buffers, 99.0)), undecided);
+    assert_eq!(with(asks(BudgetRule::Plan(PlanRule::NoSortSpill))), undecided);
+    assert_eq!(with(time(TimeMetric::P50, 2_000.0)), undecided);
+    assert_eq!(with(time(TimeMetric::P50, 850.0)).0, "fail", "those that ended are over it");
+    assert_eq!(with(counter(CounterMetric::Buffers, 9.0)).0, "fail");
+    assert_eq!(with(time(TimeMetric::Max, 2_000.0)).0, "fail", "3 s are more than 2 ms");
+}
+
+#[test]
+fn work_that_no_plan_shows_keeps_no_counter_within_its_budget() {
+    let verdict = |budget| {
+        let mut record = record(vec![budget]);
+        record.unplanned = Some("CALL heavy()".into());
+        judge(&record, &spread(90.0, 110.0), CONFIDENCE, None).evidence.verdict
+    };
+    for rule in [
+        counter(CounterMetric::Buffers, 99.0),
+        asks(BudgetRule::Plan(PlanRule::NoSortSpill)),
+        time(TimeMetric::Execution, 9_000.0),
+    ] {
+        let Verdict::Inconclusive { needs } = verdict(rule) else { panic!("passed unseen") };
+        assert!(needs.contains("CALL heavy()"), "{needs}");
+    }
+    assert_eq!(verdict(time(TimeMetric::P95, 2_000.0)), Verdict::Pass);
+    assert_eq!(verdict(counter(CounterMetric::Buffers, 9.0)), Verdict::Fail);
+}
+
+#[test]
+fn the_servers_own_times_decide_with_enough_repeats_of_one_parameter_set() {
+    assert_eq!(verdict(time(TimeMetric::Execution, 1_000.0)), Verdict::Pass);
+    assert_eq!(verdict(time(TimeMetric::Planning, 50.0)), Verdict::Fail);
+}
+
+#[test]
+fn a_limit_on_rows_is_about_the_most_and_a_guard_about_the_fewest() {
+    let verdict = |budget| {
+        let mut record = record(vec![budget]);
+        record.rows = vec![Some(RowRange { fewest: 0, most: 60 })];
+        judge(&record, &spread(90.0, 110.0), CONFIDENCE, None).evidence.verdict
+    };
+    assert_eq!(verdict(counter(CounterMetric::Rows, 50.0)), Verdict::Fail);
+    assert_eq!(verdict(asks(BudgetRule::RowsAtLeast(1))), Verdict::Fail);
+}
+
+#[test]
+fn a_query_whose_budgets_are_for_other_volumes_says_so() {
+    let mut elsewhere = record(Vec::new());
+    elsewhere.budgets_elsewhere = 1;
+    let judged = judge(&elsewhere, &spread(90.0, 110.0), CONFIDENCE, None);
+    assert_eq!(judged.evidence.verdict.word(), "skipped");
+    assert_eq!(judged.findings[0].code, "not-judged");
+    assert!(judged.findings[0].message.ends_with("its one budget is for another volume"));
 }
 
 #[test]

@@ -27,11 +27,19 @@ impl BoundStatement {
 
     /// Whether EXPLAIN takes it. Others, such as SET and LOCK, are executed as they are.
     pub(crate) fn is_explainable(&self) -> bool {
-        const WORDS: [&str; 8] = ["select", "with", "values", "table", "insert", "update", "delete", "merge"];
+        self.begins_with(&["select", "with", "values", "table", "insert", "update", "delete", "merge"])
+    }
+
+    /// Whether it only prepares for others and touches no rows itself.
+    fn is_preparation(&self) -> bool {
+        self.begins_with(&["set", "reset", "show", "lock", "savepoint", "release", "rollback", "notify"])
+    }
+
+    fn begins_with(&self, words: &[&str]) -> bool {
         tokens(&self.sql)
             .filter(|token| !token.kind.is_trivia() && token.kind != TokenKind::OpenParenthesis)
             .take(1)
-            .any(|first| WORDS.iter().any(|word| first.is_word(&self.sql, word)))
+            .any(|first| words.iter().any(|word| first.is_word(&self.sql, word)))
     }
 }
 
@@ -48,6 +56,8 @@ pub(crate) struct PreparedQuery {
     pub(crate) unfit: Option<String>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
+    /// How many it has for other volumes.
+    pub(crate) budgets_elsewhere: usize,
     /// Whether every sample meets empty caches.
     pub(crate) cold: bool,
     /// Its statements; several make one transaction.
@@ -57,10 +67,18 @@ pub(crate) struct PreparedQuery {
 }
 
 impl PreparedQuery {
+    /// The first statement that EXPLAIN does not take and that may do work of its own, such as CALL.
+    pub(crate) fn unplanned(&self) -> Option<&str> {
+        let does_work =
+            |statement: &&BoundStatement| !statement.is_explainable() && !statement.is_preparation();
+        self.statements.iter().find(does_work).map(|statement| statement.sql.trim())
+    }
+
     /// Makes a query ready for a volume.
     pub(crate) fn new(subject: &Subject, volume: &str, cold: bool, sets: Vec<ParameterSet>) -> Self {
         let query = &subject.query;
         let holds = |budget: &&Budget| budget.volume.as_deref().is_none_or(|only| only == volume);
+        let budgets: Vec<Budget> = query.budgets.iter().filter(holds).cloned().collect();
         let statements = query.statements.iter().map(|statement| bind(statement, query)).collect();
         Self {
             name: query.name.clone(),
@@ -70,7 +88,8 @@ impl PreparedQuery {
                 .then(|| SourceLocation { path: query.path.clone(), line: query.line }),
             origin: subject.origin.clone(),
             unfit: subject.unfit.clone(),
-            budgets: query.budgets.iter().filter(holds).cloned().collect(),
+            budgets_elsewhere: query.budgets.len() - budgets.len(),
+            budgets,
             cold: cold || query.is_cold,
             statements,
             sets,
