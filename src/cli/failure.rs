@@ -103,7 +103,9 @@ impl From<std::io::Error> for Failure {
 impl From<KeepError> for Failure {
     fn from(error: KeepError) -> Self {
         match error {
-            KeepError::Unknown { .. } => Self::Usage(error.to_string()),
+            KeepError::Unknown { .. } | KeepError::Ambiguous { .. } | KeepError::NoneFits { .. } => {
+                Self::Usage(error.to_string())
+            }
             other => Self::Environment(other.into()),
         }
     }

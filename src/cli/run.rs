@@ -14,6 +14,12 @@ pub(crate) struct Options {
     /// Only these scenarios
     #[arg(value_parser = scenario_name, value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
+    /// Of slow-queries, also tell what changed since this kept run, and fail where a result shrank
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<String>,
+    /// Of slow-queries, hash every result, so that a later run can tell whether it changed
+    #[arg(long)]
+    hash_results: bool,
 }
 
 fn scenario_name(text: &str) -> Result<Scenario, String> {
@@ -29,7 +35,14 @@ pub(super) async fn run(
     options: &Options,
 ) -> Result<ExitCode, Failure> {
     let project = load_project(global)?;
-    let jobs = jobs(global, &project, &options.scenarios);
+    let mut jobs = jobs(global, &project, &options.scenarios);
+    let baseline = options.baseline.as_deref().map(|run| slow_queries::baseline(global, run)).transpose()?;
+    for job in &mut jobs {
+        if let Job::SlowQueries(asked) = job {
+            asked.baseline.clone_from(&baseline);
+            asked.hash_results = options.hash_results;
+        }
+    }
     let finished = execute(global, terminal, &project, jobs).await?;
     conclude(global, terminal, finished)
 }

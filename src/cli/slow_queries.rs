@@ -4,6 +4,7 @@ use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
 use super::session::{load_project, load_project_or_default, volumes};
 use super::{ExitCode, Failure, Terminal};
+use crate::model::{RunReport, Scenario, Verdict};
 use crate::project::Project;
 use crate::report::kept_run;
 use crate::scenarios::slow_queries as scenario;
@@ -82,10 +83,16 @@ fn check_sources(global: &Global, project: &Project, options: &Options) -> Resul
     }
 }
 
-/// The kept run that a reference names, where it ran this scenario.
-fn baseline(global: &Global, reference: &str) -> Result<scenario::Baseline, Failure> {
-    let path = kept_run::find(&global.reports_folder(), reference)?;
-    let run = kept_run::read(&path)?;
+/// The kept run that a reference names, where it ran this scenario; `latest` is the last
+/// complete one in which it did not fail.
+pub(super) fn baseline(global: &Global, reference: &str) -> Result<scenario::Baseline, Failure> {
+    let fits = |run: &RunReport| {
+        let ran = run.scenarios.iter().find(|ran| ran.scenario == Scenario::SlowQueries);
+        run.complete
+            && ran.is_some_and(|ran| matches!(ran.verdict, Verdict::Pass | Verdict::Inconclusive { .. }))
+    };
+    let wanted = "is complete, ran slow-queries and did not fail";
+    let run = kept_run::read_fitting(&global.reports_folder(), reference, fits, wanted)?;
     scenario::Baseline::of(&run)
         .ok_or_else(|| Failure::Usage(format!("run {} did not run slow-queries", run.run_id)))
 }

@@ -46,6 +46,21 @@ pub enum MeasurementWarning {
         /// The parameter.
         parameter: String,
     },
+    /// A kept run could be compared with only in part.
+    BaselinePartly {
+        /// The kept run.
+        run_id: String,
+        /// The volume.
+        volume: String,
+        /// Queries that it does not hold at this volume.
+        missing: Vec<String>,
+        /// Queries measured.
+        queries: usize,
+        /// Parameter sets that it holds with the same values.
+        comparable_sets: usize,
+        /// Parameter sets measured.
+        sets: usize,
+    },
     /// A bound was reached and something was left out.
     BoundReached {
         /// Which bound, such as `10000 interleavings`.
@@ -75,6 +90,7 @@ impl MeasurementWarning {
             Self::DebugBuild => "debug-build",
             Self::ColdCache { .. } => "cold-cache",
             Self::ParametersUnlikeData { .. } => "parameters-unlike-data",
+            Self::BaselinePartly { .. } => "baseline-partly",
             Self::BoundReached { .. } => "bound-reached",
             Self::Other { code, .. } => code,
         }
@@ -114,6 +130,16 @@ impl MeasurementWarning {
             Self::ParametersUnlikeData { subject, parameter } => {
                 format!(
                     "parameter {parameter} of {subject} had no value in the data: use sample(table.column)"
+                )
+            }
+            Self::BaselinePartly { run_id, volume, missing, queries, comparable_sets, sets } => {
+                let without = match missing[..] {
+                    [] => String::new(),
+                    _ => format!(" (it lacks {})", missing.join(", ")),
+                };
+                format!(
+                    "run {run_id} holds {} of {queries} queries{without} and {comparable_sets} of {sets} parameter sets measured at volume {volume}: only these were compared, take a run of the same volume, seed and data",
+                    queries - missing.len().min(*queries)
                 )
             }
             Self::BoundReached { bound, left_out } => {

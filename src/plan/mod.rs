@@ -24,7 +24,7 @@ pub use node::{
 pub use parse::ParseError;
 pub use plan_tree::{Plan, Trigger};
 pub use render::render;
-pub use rules::{EstimateError, estimate_error, seq_scans, sort_spills, spills, uses_index};
+pub use rules::{EstimateError, Partitions, estimate_error, seq_scans, sort_spills, spills, uses_index};
 pub use totals::Totals;
 pub use walk::{Visit, Walk};
 

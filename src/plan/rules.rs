@@ -5,6 +5,10 @@
 
 use super::node::PlanNode;
 use super::plan_tree::Plan;
+use std::collections::BTreeMap;
+
+/// Partitions and children of tables and of indexes, by the bare name of their direct parent.
+pub type Partitions = BTreeMap<String, Vec<String>>;
 
 /// How far the planner's row estimate was off at one node.
 #[derive(Debug, Clone, Copy)]
@@ -19,19 +23,36 @@ pub struct EstimateError<'a> {
     pub factor: f64,
 }
 
-/// Sequential scans of `table` (`None`: of any table), of its `partitions`
-/// (names the caller took from the catalogue), or under the aliases the server
-/// generates for partitions (`orders_1`).
+/// Sequential scans of `table` (`None`: of any table), of its `partitions` at
+/// any depth (as the caller took them from the catalogue), or under the aliases
+/// the server generates for partitions (`orders_1`).
 #[must_use]
-pub fn seq_scans<'a>(plan: &'a Plan, table: Option<&str>, partitions: &[String]) -> Vec<&'a PlanNode> {
+pub fn seq_scans<'a>(plan: &'a Plan, table: Option<&str>, partitions: &Partitions) -> Vec<&'a PlanNode> {
+    let below = table.map(|table| below(partitions, table)).unwrap_or_default();
     plan.walk()
         .map(|visit| visit.node)
         .filter(|node| node.node_type == "Seq Scan" && !node.never_executed())
-        .filter(|node| table.is_none_or(|table| is_of_table(node, table, partitions)))
+        .filter(|node| table.is_none_or(|table| is_of_table(node, table, &below)))
         .collect()
 }
 
-fn is_of_table(node: &PlanNode, table: &str, partitions: &[String]) -> bool {
+/// Everything below a partitioned table or index, at any depth, without schemas.
+fn below<'a>(partitions: &'a Partitions, name: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = Vec::new();
+    let mut parents = vec![name.rsplit('.').next().unwrap_or(name)];
+    while let Some(parent) = parents.pop() {
+        for child in partitions.get(parent).into_iter().flatten() {
+            let child = child.rsplit('.').next().unwrap_or(child);
+            if !found.contains(&child) {
+                found.push(child);
+                parents.push(child);
+            }
+        }
+    }
+    found
+}
+
+fn is_of_table(node: &PlanNode, table: &str, below: &[&str]) -> bool {
     let Some(relation) = node.relation.as_deref() else { return false };
     let (schema, bare) = match table.rsplit_once('.') {
         Some((schema, bare)) => (Some(schema), bare),
@@ -49,17 +70,18 @@ fn is_of_table(node: &PlanNode, table: &str, partitions: &[String]) -> bool {
         .as_deref()
         .and_then(|alias| alias.strip_prefix(bare)?.strip_prefix('_'))
         .is_some_and(|suffix| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()));
-    let unqualified = |name: &String| name.rsplit('.').next().is_some_and(|last| last == relation);
-    generated_alias || partitions.iter().any(unqualified)
+    generated_alias || below.contains(&relation)
 }
 
-/// Nodes that read the index of that name.
+/// Nodes that read the index of that name or, where it is a partitioned index, one of its `partitions`.
 #[must_use]
-pub fn uses_index<'a>(plan: &'a Plan, index: &str) -> Vec<&'a PlanNode> {
+pub fn uses_index<'a>(plan: &'a Plan, index: &str, partitions: &Partitions) -> Vec<&'a PlanNode> {
     let bare = index.rsplit('.').next().unwrap_or(index);
+    let below = below(partitions, index);
+    let is_it = |name: &str| name == bare || below.contains(&name);
     plan.walk()
         .map(|visit| visit.node)
-        .filter(|node| node.index.as_deref() == Some(bare) && !node.never_executed())
+        .filter(|node| node.index.as_deref().is_some_and(is_it) && !node.never_executed())
         .collect()
 }
 

@@ -1,6 +1,8 @@
 //! Plans as servers wrote them, shortened.
 
-use super::{ConditionKind, DominatingBy, Plan, estimate_error, render, seq_scans, sort_spills, uses_index};
+use super::{
+    ConditionKind, DominatingBy, Partitions, Plan, estimate_error, render, seq_scans, sort_spills, uses_index,
+};
 
 const SEQ: &str = r#"[{"Plan": {"Node Type": "Limit", "Startup Cost": 101.3, "Total Cost": 101.35, "Plan Rows": 20,
   "Plan Width": 30, "Actual Rows": 3, "Actual Loops": 1, "Shared Hit Blocks": 37, "Shared Read Blocks": 2,
@@ -43,12 +45,14 @@ fn totals_add_up_and_exclusive_figures_point_at_the_scan() {
 #[test]
 fn rules_see_the_whole_tree() {
     let plan = Plan::parse(SEQ).unwrap();
-    assert_eq!(seq_scans(&plan, Some("orders"), &[]).len(), 1);
-    assert_eq!(seq_scans(&plan, Some("public.orders"), &[]).len(), 1);
-    assert_eq!(seq_scans(&plan, Some("users"), &[]).len(), 0);
-    assert_eq!(seq_scans(&plan, Some("sales"), &["public.orders".into()]).len(), 1);
-    assert_eq!(seq_scans(&plan, None, &[]).len(), 1);
-    assert!(uses_index(&plan, "orders_pkey").is_empty());
+    let none = Partitions::new();
+    let sales = Partitions::from([("sales".to_owned(), vec!["public.orders".to_owned()])]);
+    assert_eq!(seq_scans(&plan, Some("orders"), &none).len(), 1);
+    assert_eq!(seq_scans(&plan, Some("public.orders"), &none).len(), 1);
+    assert_eq!(seq_scans(&plan, Some("users"), &none).len(), 0);
+    assert_eq!(seq_scans(&plan, Some("sales"), &sales).len(), 1);
+    assert_eq!(seq_scans(&plan, None, &none).len(), 1);
+    assert!(uses_index(&plan, "orders_pkey", &none).is_empty());
     assert_eq!(sort_spills(&plan).len(), 1);
     // The limit may have stopped nothing here: the sort below it reads all, so the scan counts.
     let worst = estimate_error(&plan).unwrap();
@@ -102,4 +106,51 @@ fn a_drawing_shows_every_node_with_its_conditions() {
                   Rows removed: 2497
     Trigger t: calls=2
     ");
+}
+
+#[test]
+fn partitions_at_any_depth_belong_to_their_parent() {
+    let plan = |node: &str| Plan::parse(&format!(r#"[{{"Plan": {node}}}]"#)).unwrap();
+    let scan = plan(r#"{"Node Type": "Seq Scan", "Relation Name": "ev_2024_q1", "Alias": "ev"}"#);
+    let index = plan(
+        r#"{"Node Type": "Index Scan", "Relation Name": "ev_2024_q1", "Index Name": "ev_2024_q1_at_idx"}"#,
+    );
+    let below = |parent: &str, child: &str| (parent.to_owned(), vec![child.to_owned()]);
+    let known = Partitions::from([
+        below("ev", "ev_2024"),
+        below("ev_2024", "ev_2024_q1"),
+        below("ev_at", "ev_2024_at_idx"),
+        below("ev_2024_at_idx", "ev_2024_q1_at_idx"),
+    ]);
+    assert_eq!(seq_scans(&scan, Some("public.ev"), &known).len(), 1);
+    assert_eq!(seq_scans(&scan, Some("other"), &known).len(), 0);
+    assert_eq!(uses_index(&index, "ev_at", &known).len(), 1);
+    assert_eq!(uses_index(&index, "ev_at", &Partitions::new()).len(), 0);
+}
+
+#[test]
+fn a_write_counts_the_rows_it_changes() {
+    let totals = |root: &str| Plan::parse(&format!(r#"[{{"Plan": {root}}}]"#)).unwrap().totals();
+    let write = |figures: &str, rows: u32| {
+        totals(&format!(
+            r#"{{"Node Type": "ModifyTable", "Operation": "Update", "Relation Name": "t", "Actual Rows": {rows},
+                "Actual Loops": 1{figures}, "Plans": [
+                {{"Node Type": "Result", "Parent Relationship": "InitPlan", "Actual Rows": 7, "Actual Loops": 1}},
+                {{"Node Type": "Seq Scan", "Parent Relationship": "Outer", "Relation Name": "t", "Actual Rows": 50,
+                  "Actual Loops": 1, "Rows Removed by Filter": 150}}]}}"#
+        ))
+    };
+    for (figures, rows, expected) in [
+        ("", 0, 50.0),
+        ("", 50, 50.0),
+        (r#", "Conflict Resolution": "NOTHING", "Tuples Inserted": 30, "Conflicting Tuples": 20"#, 0, 30.0),
+        (r#", "Conflict Resolution": "UPDATE", "Tuples Inserted": 30, "Conflicting Tuples": 20"#, 0, 50.0),
+        (r#", "Conflict Resolution": "NOTHING", "Tuples Inserted": 0, "Conflicting Tuples": 50"#, 0, 0.0),
+        (r#", "Tuples Inserted": 1, "Tuples Updated": 2, "Tuples Deleted": 3, "Tuples Skipped": 44"#, 0, 6.0),
+    ] {
+        assert_eq!(write(figures, rows).rows_returned, expected, "{figures}");
+    }
+    assert_eq!(write("", 0).rows_read_per_row(), 4.0);
+    let reads = r#"{"Node Type": "Seq Scan", "Relation Name": "t", "Actual Rows": 0, "Actual Loops": 1}"#;
+    assert_eq!(totals(reads).rows_returned, 0.0);
 }

@@ -11,7 +11,7 @@ pub struct Totals {
     pub buffers: Option<Buffers>,
     /// WAL of the whole tree; `None` without `WAL`.
     pub wal: Option<Wal>,
-    /// Rows the statement returned (0 for a write without RETURNING).
+    /// Rows the statement returned, or changed where it writes without RETURNING.
     pub rows_returned: f64,
     /// Rows read by scans of tables, those filtered away included, all loops.
     pub rows_read: f64,
@@ -49,6 +49,28 @@ impl PlanNode {
         self.actual.map_or(0.0, |actual| per_loop * actual.loops)
     }
 
+    /// Rows of a root node: what it returned, or what a write without RETURNING changed.
+    fn rows_returned(&self) -> f64 {
+        let returned = self.total_rows().unwrap_or(0.0);
+        if self.node_type != "ModifyTable" || returned > 0.0 {
+            return returned;
+        }
+        let count = |name: &str| self.other.get(name).and_then(serde_json::Value::as_f64);
+        // MERGE and ON CONFLICT do not change every row they are given, and say so.
+        let counted = ["Tuples Inserted", "Tuples Updated", "Tuples Deleted"].map(count);
+        if counted.iter().any(Option::is_some) {
+            let does_update =
+                self.other.get("Conflict Resolution").is_some_and(|resolution| resolution == "UPDATE");
+            let conflicting = count("Conflicting Tuples").filter(|_| does_update).unwrap_or(0.0);
+            let kept_back =
+                self.rows_removed.by_conflict_filter * self.actual.map_or(0.0, |actual| actual.loops);
+            return counted.iter().flatten().sum::<f64>() + (conflicting - kept_back).max(0.0);
+        }
+        // PostgreSQL 13 has one member for every partition.
+        let feeds = |child: &&Self| matches!(child.parent_relationship.as_deref(), Some("Outer" | "Member"));
+        self.children.iter().filter(feeds).filter_map(Self::total_rows).sum()
+    }
+
     fn memory_kb(&self) -> f64 {
         let in_memory = |sort: &super::SortUse| match sort.space_type.as_deref() {
             Some("Memory") => sort.space_kb.unwrap_or(0.0),
@@ -67,7 +89,7 @@ impl Plan {
         let mut totals = Totals {
             buffers: self.root.buffers,
             wal: self.root.wal,
-            rows_returned: self.root.total_rows().unwrap_or(0.0),
+            rows_returned: self.root.rows_returned(),
             spills: rules::spills(self).len(),
             ..Totals::default()
         };

@@ -2,6 +2,7 @@
 //! indexes with their sizes. Two states of a database are told apart by it.
 
 use super::{Error, Session};
+use crate::plan::Partitions;
 
 /// A table, partition or materialised view of the user's.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +78,23 @@ pub async fn tables(session: &Session) -> Result<Vec<TableState>, Error> {
         bytes: row.get(7),
     };
     Ok(rows.iter().map(table).collect())
+}
+
+/// Which table or index of the user's is a partition or child of which, by bare names.
+///
+/// # Errors
+/// The server refuses.
+pub async fn partitions(session: &Session) -> Result<Partitions, Error> {
+    let sql = format!(
+        "SELECT p.relname::text, c.relname::text FROM pg_inherits i \
+         JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {NOT_OURS} ORDER BY 1, 2"
+    );
+    let mut partitions = Partitions::new();
+    for row in session.query(&sql, &[]).await? {
+        partitions.entry(row.get(0)).or_default().push(row.get(1));
+    }
+    Ok(partitions)
 }
 
 /// Every index of the user's, by name.

@@ -37,6 +37,22 @@ pub enum KeepError {
         /// Where it was looked for.
         folder: PathBuf,
     },
+    /// More than one run answers to the name.
+    #[error("`{reference}` begins the names of {}: write more of the one meant", matching.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        reference: String,
+        /// The runs.
+        matching: Vec<String>,
+    },
+    /// No run is as it has to be.
+    #[error("no kept run in {folder} {wanted}; `plimsoll history` lists them, name one by its id")]
+    NoneFits {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// How it would have to be: `is complete and …`.
+        wanted: &'static str,
+    },
 }
 
 /// The directory of one run.
@@ -198,8 +214,31 @@ pub fn find(reports: &Path, reference: &str) -> Result<PathBuf, KeepError> {
     };
     match matching[..] {
         [one] => Ok(one.clone()),
-        _ => Err(KeepError::Unknown { reference: reference.to_owned(), folder: reports.to_owned() }),
+        [_, _, ..] => Err(KeepError::Ambiguous {
+            reference: reference.to_owned(),
+            matching: matching.iter().map(|run| run_id_of(run)).collect(),
+        }),
+        [] => Err(KeepError::Unknown { reference: reference.to_owned(), folder: reports.to_owned() }),
     }
+}
+
+/// The run that `reference` names, where `latest` is the last one that `fits`; `wanted` says
+/// how such a run is, for the error.
+///
+/// # Errors
+/// Where no run, or more than one, answers to it, or it cannot be read.
+pub fn read_fitting(
+    reports: &Path,
+    reference: &str,
+    fits: impl Fn(&RunReport) -> bool,
+    wanted: &'static str,
+) -> Result<RunReport, KeepError> {
+    if reference != "latest" || Path::new(reference).exists() {
+        return read(&find(reports, reference)?);
+    }
+    // What cannot be read any more is no run to compare with.
+    let fitting = list(reports)?.into_iter().rev().filter_map(|path| read(&path).ok()).find(fits);
+    fitting.ok_or_else(|| KeepError::NoneFits { folder: reports.to_owned(), wanted })
 }
 
 fn run_id_of(run_json: &Path) -> String {

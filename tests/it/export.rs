@@ -63,6 +63,7 @@ fn budgets() -> SlowQueriesEvidence {
         worst_plan: None,
         reason: None,
         result_hash: None,
+        result_hashes: Vec::new(),
     };
     let volume = VolumeEvidence {
         volume: "small".into(),

@@ -6,12 +6,12 @@ use plimsoll::model::evidence::regression::{
     Change, MigrationUnderLoad, PlanChangeKind, QueryComparison, ResultVerdict,
 };
 use plimsoll::model::{Quiet, ScenarioReport, Verdict};
+use plimsoll::plan::Partitions;
 use plimsoll::scenarios::regression::attribution;
 use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
 use plimsoll::scenarios::regression::comparison::{Bench, Found, compare_case, sessions};
 use plimsoll::scenarios::regression::deepen;
 use plimsoll::scenarios::regression::measure::{Method, choose_processor};
-use plimsoll::scenarios::regression::rules::Partitions;
 use plimsoll::scenarios::regression::sides::{self, SchemaChange};
 use plimsoll::scenarios::regression::under_load;
 use plimsoll::scenarios::regression::verdict::{RESOLUTION, RESOLUTION_PINNED, Thresholds};

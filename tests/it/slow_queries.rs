@@ -4,6 +4,7 @@ mod cold;
 mod program;
 mod sources;
 mod volumes;
+mod writes;
 
 use crate::support;
 use plimsoll::model::evidence::Evidence;
@@ -20,14 +21,14 @@ const SCHEMA: &str = "
     ANALYZE orders;";
 
 /// A project of one migration and these query files, checked like any other.
-fn project(root: &Path, queries: &[(&str, &str)]) -> Project {
+fn project(root: &Path, schema: &str, queries: &[(&str, &str)]) -> Project {
     let write = |path: &str, text: &str| {
         let path = root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
     write("plimsoll.toml", "[volumes]\nsmall = 1\n\n[slow-queries]\nmax-time = \"5s\"\n");
-    write("migrations/001_baseline.sql", SCHEMA);
+    write("migrations/001_baseline.sql", schema);
     for (name, text) in queries {
         write(&format!("queries/{name}.sql"), &format!("-- name: {name}\n{text}\n"));
     }
@@ -35,8 +36,12 @@ fn project(root: &Path, queries: &[(&str, &str)]) -> Project {
 }
 
 async fn judge(queries: &[(&str, &str)], options: &Options) -> ScenarioReport {
+    judge_with(SCHEMA, queries, options).await
+}
+
+async fn judge_with(schema: &str, queries: &[(&str, &str)], options: &Options) -> ScenarioReport {
     let folder = tempfile::tempdir().unwrap();
-    let project = project(folder.path(), queries);
+    let project = project(folder.path(), schema, queries);
     let target = support::server();
     let databases = Databases::new(&project, target, &Quiet);
     let context = Context {

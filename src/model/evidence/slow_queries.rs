@@ -122,12 +122,23 @@ pub struct QueryEvidence {
     pub budgets: Vec<BudgetEvidence>,
     /// What every explained parameter set came to.
     pub parameter_sets: Vec<ParameterSetEvidence>,
-    /// The plan under the most expensive parameter set, drawn.
+    /// The plan under the parameter set that broke a budget, else under the most expensive one, drawn.
     pub worst_plan: Option<String>,
     /// Why a broken budget is broken.
     pub reason: Option<Reason>,
     /// Hash of the results of all parameter sets, where one was asked for.
     pub result_hash: Option<u64>,
+    /// Hash of the result of each parameter set, where they were asked for.
+    pub result_hashes: Vec<ResultHash>,
+}
+
+/// What one parameter set returned, as a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultHash {
+    /// Hash of the set's whole values.
+    pub key: u64,
+    /// Hash of the rows it returned.
+    pub hash: u64,
 }
 
 /// One budget and what it came to.
@@ -154,9 +165,11 @@ pub struct BudgetEvidence {
 pub struct ParameterSetEvidence {
     /// Such as `user_id=17`.
     pub label: String,
+    /// Hash of its whole values, by which another run finds the same set; `None` in older runs.
+    pub key: Option<u64>,
     /// Shared blocks hit and read, planning apart.
     pub buffers: u64,
-    /// Rows returned.
+    /// Rows returned, or changed by a write without RETURNING.
     pub rows: u64,
     /// Rows scans read, those thrown away included.
     pub rows_read: u64,
@@ -173,7 +186,7 @@ pub struct ParameterSetEvidence {
 /// Why a budget is broken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
-    /// The most expensive parameter set.
+    /// The parameter set that broke it.
     pub parameter_set: String,
     /// The node to look at first, such as `Seq Scan on orders`.
     pub node: String,

@@ -4,13 +4,14 @@
 use super::capture::{self, Capture, Pair};
 use super::cases::Case;
 use super::measure::{self, Measured, Method};
-use super::rules::{self, Partitions};
+use super::rules;
 use super::sides::Sides;
 use super::verdict::{self, Thresholds};
 use super::{findings, results};
 use crate::load::Client;
 use crate::model::evidence::regression::{Change, QueryComparison, RegressionEvidence, ResultComparison};
 use crate::model::{Finding, MeasurementWarning, Progress, SourceLocation};
+use crate::plan::Partitions;
 use crate::postgres::Target;
 use crate::stats::ratio::Pair as TimePair;
 use xxhash_rust::xxh3::xxh3_64_with_seed;

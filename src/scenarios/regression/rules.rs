@@ -3,24 +3,18 @@
 
 use super::cases::PlanBudget;
 use crate::model::{Finding, Severity, SourceLocation};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Partitions, Plan};
 use crate::project::budget::PlanRule;
-use std::collections::BTreeMap;
-
-/// Partitions (as SQL names) by the bare name of their parent.
-pub type Partitions = BTreeMap<String, Vec<String>>;
 
 /// What breaks a rule in a plan, in words; `None` where it holds.
 #[must_use]
 pub fn broken(rule: &PlanRule, plan: &Plan, partitions: &Partitions) -> Option<String> {
     match rule {
         PlanRule::NoSeqScan(table) => {
-            let bare = table.as_deref().map(|table| table.rsplit('.').next().unwrap_or(table));
-            let known = bare.and_then(|bare| partitions.get(bare)).map_or(&[][..], Vec::as_slice);
-            plan::seq_scans(plan, table.as_deref(), known).first().map(|node| node.label())
+            plan::seq_scans(plan, table.as_deref(), partitions).first().map(|node| node.label())
         }
         PlanRule::UsesIndex(index) => {
-            plan::uses_index(plan, index).is_empty().then(|| format!("{index} is not used"))
+            plan::uses_index(plan, index, partitions).is_empty().then(|| format!("{index} is not used"))
         }
         PlanRule::EstimateErrorBelow(factor) => {
             let worst = plan::estimate_error(plan).filter(|error| error.factor >= *factor)?;

@@ -4,12 +4,12 @@ use super::attribution::{self, Step};
 use super::cases::{Case, CaseParameters};
 use super::comparison::{self, Bench, Found};
 use super::measure::{self, Method};
-use super::rules::Partitions;
 use super::sides::{self, SchemaChange, Sides};
 use super::touched::Touched;
 use super::verdict::{self, Thresholds};
 use super::{deepen, findings, kept, under_load, write_report};
 use crate::model::{MeasurementWarning, ScenarioReport};
+use crate::plan::Partitions;
 use crate::postgres::{Session, Target, physical};
 use crate::prepare::Context;
 use crate::project::migration::Migration;
@@ -165,16 +165,10 @@ async fn deepen(
     Ok(())
 }
 
-/// The partitions of a database's tables, by parent.
+/// The partitions of a database's tables and indexes, by parent.
 pub(super) async fn partitions_of(target: &Target, database: &str) -> anyhow::Result<Partitions> {
     let session = target.connect_to(database).await?;
-    let mut partitions = Partitions::new();
-    for table in physical::tables(&session).await? {
-        let Some(parent) = table.parent else { continue };
-        let bare = parent.rsplit('.').next().unwrap_or(&parent).trim_matches('"').to_owned();
-        partitions.entry(bare).or_default().push(table.bare_name);
-    }
-    Ok(partitions)
+    Ok(physical::partitions(&session).await?)
 }
 
 /// The change's statements one by one; none where the project migrates by a command of its own.

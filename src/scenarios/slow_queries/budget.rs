@@ -1,11 +1,11 @@
 //! One budget against what was observed: a pure function to a verdict with its
 //! value, interval and grounds.
 
-use super::record::{Failure, Latencies, QueryRecord, ServerTime};
+use super::record::{ExplainedSet, Failure, Latencies, QueryRecord, ServerTime};
 use super::summary::model_interval;
 use crate::model::evidence::slow_queries::BudgetEvidence;
 use crate::model::{Unit, Verdict};
-use crate::plan;
+use crate::plan::{self, Partitions};
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
 use crate::stats::clustered::{clustered_mean, clustered_quantile, clustered_quantile_ratio};
 use crate::stats::quantile::{quantile, quantile_interval, samples_needed, sort};
@@ -325,50 +325,46 @@ fn counter_values<'a>(
         let executed = record.labels.iter().zip(&record.rows);
         return Box::new(executed.filter_map(|(label, rows)| Some((label.as_str(), (*rows)?.most as f64))));
     }
-    Box::new(record.explained.iter().map(move |set| {
-        let value = match metric {
-            CounterMetric::Buffers => set.buffers() as f64,
-            CounterMetric::RowsReadPerRow => set.rows_read_per_row(),
-            CounterMetric::TempBlocks => set.temp_blocks() as f64,
-            CounterMetric::WalBytes => set.wal_bytes().unwrap_or(0) as f64,
-            CounterMetric::Rows => set.rows(),
-        };
-        (set.label.as_str(), value)
-    }))
+    Box::new(record.explained.iter().map(move |set| (set.label.as_str(), set.counter(metric))))
 }
 
 fn decide_plan(budget: &Budget, rule: &PlanRule, record: &QueryRecord) -> BudgetEvidence {
-    let plans = || record.explained.iter().flat_map(|set| set.plans.iter().map(move |plan| (set, plan)));
-    if plans().next().is_none() {
+    let plans = record.explained.iter().map(|set| set.plans.len()).sum::<usize>();
+    if plans == 0 {
         let verdict = inconclusive("an execution of the query");
         return evidence(budget, Unit::Count, verdict, "there is no plan to check".into());
     }
-    let broken = match rule {
-        PlanRule::NoSeqScan(table) => plans().find_map(|(set, plan)| {
-            let node = *plan::seq_scans(plan, table.as_deref(), &[]).first()?;
-            Some(format!("{} with {}", node.label(), set.label))
+    match record.explained.iter().find_map(|set| broken_rule(rule, set, &record.partitions)) {
+        Some(because) => evidence(budget, Unit::Count, Verdict::Fail, because),
+        None => {
+            let because = format!("it holds in all {plans} plans");
+            evidence(budget, Unit::Count, Verdict::Pass, because)
+        }
+    }
+}
+
+/// What breaks a rule in the plans of a parameter set, in words; `None` where it holds.
+pub(crate) fn broken_rule(rule: &PlanRule, set: &ExplainedSet, partitions: &Partitions) -> Option<String> {
+    let with = &set.label;
+    match rule {
+        PlanRule::NoSeqScan(table) => set.plans.iter().find_map(|plan| {
+            let node = *plan::seq_scans(plan, table.as_deref(), partitions).first()?;
+            Some(format!("{} with {with}", node.label()))
         }),
-        PlanRule::UsesIndex(index) => record.explained.iter().find_map(|set| {
-            let used = set.plans.iter().any(|plan| !plan::uses_index(plan, index).is_empty());
-            (!used).then(|| format!("the plan does not use {index} with {}", set.label))
-        }),
-        PlanRule::EstimateErrorBelow(factor) => plans().find_map(|(set, plan)| {
+        PlanRule::UsesIndex(index) => {
+            let used = set.plans.iter().any(|plan| !plan::uses_index(plan, index, partitions).is_empty());
+            (!used).then(|| format!("the plan does not use {index} with {with}"))
+        }
+        PlanRule::EstimateErrorBelow(factor) => set.plans.iter().find_map(|plan| {
             let worst = plan::estimate_error(plan).filter(|error| error.factor >= *factor)?;
             let (planned, actual) = (worst.planned, worst.actual);
             let node = worst.node.label();
-            Some(format!("{node} expects {planned:.0} rows and gets {actual:.0} with {}", set.label))
+            Some(format!("{node} expects {planned:.0} rows and gets {actual:.0} with {with}"))
         }),
-        PlanRule::NoSortSpill => plans().find_map(|(set, plan)| {
+        PlanRule::NoSortSpill => set.plans.iter().find_map(|plan| {
             let node = *plan::sort_spills(plan).first()?;
-            Some(format!("{} goes to disk with {}", node.label(), set.label))
+            Some(format!("{} goes to disk with {with}", node.label()))
         }),
-    };
-    match broken {
-        Some(because) => evidence(budget, Unit::Count, Verdict::Fail, because),
-        None => {
-            let because = format!("it holds in all {} plans", plans().count());
-            evidence(budget, Unit::Count, Verdict::Pass, because)
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::budget::show;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::slow_queries::{
-    ParameterSetEvidence, QueryEvidence, SlowQueriesEvidence, TableSize,
+    ParameterSetEvidence, QueryEvidence, ResultHash, SlowQueriesEvidence, TableSize,
 };
 use crate::model::{Finding, RunReport, Severity, Unit};
 
@@ -52,10 +52,17 @@ pub(crate) struct Now<'a> {
 }
 
 /// Adds to the findings of a query what changed since the baseline, and a
-/// finding where its result shrank or changed.
-pub(crate) fn compare(baseline: &Baseline, now: Now<'_>, after: &QueryEvidence, findings: &mut Vec<Finding>) {
-    let Some(before) = baseline.query(now.volume, &after.query) else { return };
-    let mut lines = lines(baseline, before, after);
+/// finding where its result shrank or changed. How many parameter sets could be
+/// compared; `None` where the baseline does not hold the query.
+pub(crate) fn compare(
+    baseline: &Baseline,
+    now: Now<'_>,
+    after: &QueryEvidence,
+    findings: &mut Vec<Finding>,
+) -> Option<usize> {
+    let before = baseline.query(now.volume, &after.query)?;
+    let pairs = pairs(before, after);
+    let mut lines = lines(baseline, before, after, &pairs);
     lines.extend(growth_of_tables(baseline, now, after));
     if let Some(old) = baseline.server_version.as_deref().filter(|old| *old != now.server_version) {
         lines.push(format!(
@@ -66,7 +73,26 @@ pub(crate) fn compare(baseline: &Baseline, now: Now<'_>, after: &QueryEvidence, 
     for finding in findings.iter_mut().filter(|finding| finding.subject == after.query) {
         finding.evidence.extend(lines.iter().cloned());
     }
-    findings.extend(result_finding(baseline, before, after));
+    let hashes = hash_pairs(before, after);
+    findings.extend(result_finding(baseline, &pairs, &hashes, after));
+    Some(pairs.len().max(hashes.len()))
+}
+
+/// A parameter set then and now, or what it returned.
+type Pair<'a, T> = (&'a T, &'a T);
+
+/// The parameter sets whose values are the same in both runs. Labels are cut and tell nothing.
+fn pairs<'a>(before: &'a QueryEvidence, after: &'a QueryEvidence) -> Vec<Pair<'a, ParameterSetEvidence>> {
+    let same = |new: &'a ParameterSetEvidence| {
+        let old = before.parameter_sets.iter().find(|old| old.key.is_some() && old.key == new.key)?;
+        Some((old, new))
+    };
+    after.parameter_sets.iter().filter_map(same).collect()
+}
+
+fn hash_pairs<'a>(before: &'a QueryEvidence, after: &'a QueryEvidence) -> Vec<Pair<'a, ResultHash>> {
+    let same = |new: &'a ResultHash| Some((before.result_hashes.iter().find(|old| old.key == new.key)?, new));
+    after.result_hashes.iter().filter_map(same).collect()
 }
 
 /// The tables of the query's plan that have another number of rows than before.
@@ -97,7 +123,12 @@ fn growth_of_tables(baseline: &Baseline, now: Now<'_>, after: &QueryEvidence) ->
     lines
 }
 
-fn lines(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvidence) -> Vec<String> {
+fn lines(
+    baseline: &Baseline,
+    before: &QueryEvidence,
+    after: &QueryEvidence,
+    pairs: &[Pair<'_, ParameterSetEvidence>],
+) -> Vec<String> {
     let since = format!("since run {}", baseline.run_id);
     let mut lines = Vec::new();
     if let (Some(old), Some(new)) = (&before.worst_plan, &after.worst_plan) {
@@ -117,7 +148,10 @@ fn lines(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvidence) -> 
         ("rows", |set| set.rows, Unit::Count),
     ];
     for (name, figure, unit) in figures {
-        let (Some(old), Some(new)) = (mean(before, figure), mean(after, figure)) else { continue };
+        let (Some(old), Some(new)) = (mean(pairs, |pair| figure(pair.0)), mean(pairs, |pair| figure(pair.1)))
+        else {
+            continue;
+        };
         if (old - new).abs() > 1e-9 {
             lines.push(format!("{since} {name} went from {} to {}", show(old, unit), show(new, unit)));
         }
@@ -135,46 +169,60 @@ fn nodes(drawn: &str) -> Vec<&str> {
     heads.map(|head| head.trim_start().trim_start_matches("->").trim_start()).collect()
 }
 
-fn mean(query: &QueryEvidence, figure: Figure) -> Option<f64> {
-    let sets = query.parameter_sets.len();
-    let total: u64 = query.parameter_sets.iter().map(figure).sum();
-    (sets > 0).then(|| total as f64 / sets as f64)
+fn mean<P>(pairs: &[P], figure: impl Fn(&P) -> u64) -> Option<f64> {
+    let total: u64 = pairs.iter().map(figure).sum();
+    (!pairs.is_empty()).then(|| total as f64 / pairs.len() as f64)
 }
 
 /// The same parameter set must return as many rows as it did, and, where both
 /// runs hashed their results, the same ones.
-fn result_finding(baseline: &Baseline, before: &QueryEvidence, after: &QueryEvidence) -> Option<Finding> {
-    let shrunk = after.parameter_sets.iter().find_map(|new| {
-        let old = before.parameter_sets.iter().find(|old| old.label == new.label)?;
-        (new.rows < old.rows).then_some((new, old.rows))
-    });
-    let (code, message) = match shrunk {
-        Some((set, rows)) => {
-            let is_bare = set.label.is_empty() || set.label == "no parameters";
-            let with = if is_bare { String::new() } else { format!(" with {}", set.label) };
-            let message = format!("{} returned {} rows{with}, down from {rows}", after.query, set.rows);
-            ("result-shrunk", message)
+fn result_finding(
+    baseline: &Baseline,
+    pairs: &[Pair<'_, ParameterSetEvidence>],
+    hashes: &[Pair<'_, ResultHash>],
+    after: &QueryEvidence,
+) -> Option<Finding> {
+    let shrunk = pairs.iter().find(|(old, new)| new.rows < old.rows);
+    let changed = hashes.iter().find(|(old, new)| old.hash != new.hash);
+    let (code, message, compared) = match (shrunk, changed) {
+        (Some((old, new)), _) => {
+            let verb = if after.writes { "changed" } else { "returned" };
+            let message =
+                format!("{} {verb} {} rows{}, down from {}", after.query, new.rows, with(new), old.rows);
+            ("result-shrunk", message, (pairs.len(), after.parameter_sets.len()))
         }
-        None if before.result_hash.zip(after.result_hash).is_some_and(|(old, new)| old != new) => {
-            ("result-changed", format!("{} returned other rows than before", after.query))
+        (None, Some((_, new))) => {
+            let set = after.parameter_sets.iter().find(|set| set.key == Some(new.key));
+            let with = set.map(with).unwrap_or_default();
+            let message = format!("{} returned other rows than before{with}", after.query);
+            ("result-changed", message, (hashes.len(), after.result_hashes.len()))
         }
-        None => return None,
+        (None, None) => return None,
     };
     Some(Finding {
         code,
         severity: Severity::Failure,
         subject: after.query.clone(),
         message,
-        evidence: vec![format!("compared with run {}, parameter set by parameter set", baseline.run_id)],
+        evidence: vec![format!(
+            "compared with run {}: {} of {} parameter sets, those with the same values",
+            baseline.run_id, compared.0, compared.1
+        )],
         next_step: "check the query and its data; where the result is right, compare with a newer run".into(),
         location: after.location.clone(),
     })
+}
+
+fn with(set: &ParameterSetEvidence) -> String {
+    let is_bare = set.label.is_empty() || set.label == "no parameters";
+    if is_bare { String::new() } else { format!(" with {}", set.label) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{SourceLocation, Verdict};
+    use crate::scenarios::slow_queries::coverage::Coverage;
 
     const SCAN: &str =
         "Limit  (cost=9.00 rows=1)\n->  Seq Scan on orders  (cost=8.00 rows=9)\n      Filter: (a = 1)\n";
@@ -192,6 +240,7 @@ mod tests {
             budgets: Vec::new(),
             parameter_sets: vec![ParameterSetEvidence {
                 label: "user_id=1".into(),
+                key: Some(1),
                 buffers,
                 rows,
                 rows_read: rows,
@@ -203,6 +252,7 @@ mod tests {
             worst_plan: Some(if buffers > 10 { SCAN.into() } else { INDEX.into() }),
             reason: None,
             result_hash: hash,
+            result_hashes: hash.into_iter().map(|hash| ResultHash { key: 1, hash }).collect(),
         }
     }
 
@@ -233,8 +283,64 @@ mod tests {
         }];
         let tables = [orders(25_000.0, 1100 * 1024)];
         let now = Now { volume: "small", server_version: "15.2", tables: &tables };
-        compare(&baseline, now, after, &mut findings);
+        let _ = compare(&baseline, now, after, &mut findings);
         findings
+    }
+
+    #[test]
+    fn only_the_same_values_are_compared_whatever_their_label() {
+        let codes = |before, after: &QueryEvidence| {
+            compared(before, after).iter().skip(1).map(|finding| finding.code).collect::<Vec<_>>()
+        };
+        let mut others = query(9, 50, Some(2));
+        others.parameter_sets[0].key = Some(2);
+        others.result_hashes[0].key = 2;
+        assert_eq!(codes(query(10, 5, Some(1)), &others), [""; 0]);
+        assert!(
+            !compared(query(10, 5, None), &others)[0].evidence.iter().any(|line| line.contains("blocks"))
+        );
+        let both = |mut query: QueryEvidence, last: ParameterSetEvidence, hash: u64| {
+            query.parameter_sets.push(ParameterSetEvidence { key: Some(7), ..last });
+            query.result_hashes.push(ResultHash { key: 7, hash });
+            query
+        };
+        let last = others.parameter_sets[0].clone();
+        let (before, after) = (both(query(10, 5, Some(1)), last.clone(), 3), both(others, last, 4));
+        let finding = &compared(before, &after)[1];
+        assert_eq!(finding.message, "history returned other rows than before with user_id=1");
+        assert_eq!(
+            finding.evidence,
+            ["compared with run r1: 1 of 2 parameter sets, those with the same values"]
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_compared_is_told_and_nothing_at_all_is_no_pass() {
+        let evidence = SlowQueriesEvidence::default();
+        let baseline = Baseline { run_id: "r1".into(), server_version: None, evidence };
+        let told = |comparable: &[Option<usize>]| {
+            let mut coverage = Coverage::default();
+            let mut queries = vec![query(1, 1, None); comparable.len()];
+            for (query, comparable) in queries.iter().zip(comparable) {
+                coverage.add(query, *comparable);
+            }
+            let findings = coverage.judge("small", &mut queries);
+            let passes = queries.iter().all(|query| query.verdict == Verdict::Pass);
+            assert_eq!(findings.is_empty(), passes);
+            (coverage.warning(&baseline, "small").map(|warning| warning.message()), passes)
+        };
+        assert_eq!(told(&[Some(1), Some(1)]), (None, true));
+        let (message, passes) = told(&[Some(1), None]);
+        assert!(
+            message
+                .is_some_and(|m| m
+                    .starts_with("run r1 holds 1 of 2 queries (it lacks history) and 1 of 2 parameter sets"))
+                && passes
+        );
+        for nothing in [&[None, None], &[Some(0), None]] {
+            let (message, passes) = told(nothing);
+            assert!(message.is_some() && !passes);
+        }
     }
 
     #[test]

@@ -39,9 +39,13 @@ pub(crate) struct Caps {
     pub(crate) may_write: bool,
     /// Executions that a budget on the server's own times needs.
     pub(crate) server_times: usize,
+    /// Whether the query is known to write and the database is its own.
+    pub(crate) writes: bool,
 }
 
-/// Explains a query's first parameter sets.
+/// Explains a query's first parameter sets. Where it turns out to write, nothing but that is
+/// known: what it leaves behind when it is rolled back must not be in a database of others
+/// (see `writers`).
 ///
 /// # Errors
 /// The server cannot be reached. An error of the query is data.
@@ -52,7 +56,7 @@ pub(crate) async fn explain_all(
     caps: Caps,
 ) -> Result<Explained, Error> {
     let start = clock::now();
-    let mut explained = Explained::default();
+    let mut explained = Explained { writes: caps.writes, ..Explained::default() };
     let wanted = query.sets.len().min(EXPLAINED_MAX);
     for (done, set) in query.sets.iter().take(wanted).enumerate() {
         if done > 0 && clock::now().duration_since(start) > caps.query {
@@ -60,18 +64,16 @@ pub(crate) async fn explain_all(
             break;
         }
         let session = target.connect_to(database).await?;
-        let mut outcome = explain_set(&session, query, set, explained.writes, false, caps).await;
+        let outcome = explain_set(&session, query, set, explained.writes, false, caps).await;
         if !explained.writes && is_read_only_refusal(&outcome) {
             if !caps.may_write {
                 explained.failure = Some(Failure::WritesToPrecious);
-                break;
             }
-            explained.writes = true;
-            outcome = explain_set(&session, query, set, true, false, caps).await;
+            return Ok(Explained { writes: true, failure: explained.failure, ..Explained::default() });
         }
         match outcome {
             Ok(plans) => {
-                let one = ExplainedSet { label: set.label.clone(), plans };
+                let one = ExplainedSet::new(&set.label, plans);
                 explained.server_times.push(one.server_time());
                 explained.sets.push(one);
             }
@@ -106,7 +108,7 @@ async fn repeat_for_times(
         let session = target.connect_to(database).await?;
         let outcome = explain_set(&session, query, set, explained.writes, false, caps).await;
         let Ok(plans) = outcome else { break };
-        explained.server_times.push(ExplainedSet { label: String::new(), plans }.server_time());
+        explained.server_times.push(ExplainedSet::new("", plans).server_time());
     }
     Ok(())
 }

@@ -3,13 +3,15 @@
 //! Counters and plans decide first: they read the same on every machine. Times
 //! are decided by an interval that treats the connection as the unit, or not
 //! at all. What decides is pure (`budget`, `verdict`, `schedule`, `reason`,
-//! `index`, `growth`, `summary`, `changes`); `run`, `sampling`, `sample`,
-//! `counters` and `trial` do the input and output.
+//! `deciding`, `index`, `growth`, `summary`, `changes`, `coverage`); `run`, `sampling`, `sample`,
+//! `counters`, `writers` and `trial` do the input and output.
 
 mod assembly;
 mod budget;
 mod changes;
 mod counters;
+mod coverage;
+mod deciding;
 mod doubt;
 mod growth;
 mod index;
@@ -27,6 +29,7 @@ mod verdict;
 #[cfg(test)]
 mod verdict_tests;
 mod workload;
+mod writers;
 
 pub use changes::Baseline;
 pub use run::run;

@@ -64,6 +64,7 @@ impl MeasuringPlan {
             query: self.max / 4,
             may_write: context.target.description().kind != TargetKind::Precious,
             server_times: 0,
+            writes: false,
         }
     }
 

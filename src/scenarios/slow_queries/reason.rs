@@ -1,30 +1,30 @@
 //! Why a broken budget is broken: the node to look at, what it reads under the
-//! most expensive parameter set, and where the client-seen time goes.
+//! parameter set that broke it, and where the client-seen time goes.
 
+use super::index::{IndexCandidate, candidate};
 use super::record::{ExplainedSet, QueryRecord};
 use crate::model::evidence::slow_queries::{IndexTrial, Reason, TimeShares};
 use crate::plan::{DominatingBy, Plan};
 use crate::stats::quantile::quantile;
 
-/// The parameter set whose execution was the most expensive: by blocks, then by time.
-pub(crate) fn worst_set(record: &QueryRecord) -> Option<&ExplainedSet> {
-    record
-        .explained
-        .iter()
-        .max_by(|a, b| a.buffers().cmp(&b.buffers()).then(a.execution_us().total_cmp(&b.execution_us())))
-}
-
 /// The plan of a set that costs most; a transaction has several.
 pub(crate) fn worst_plan(set: &ExplainedSet) -> Option<&Plan> {
-    set.plans.iter().max_by(|a, b| {
-        let cost = |plan: &Plan| plan.execution_ms.unwrap_or(0.0);
-        cost(a).total_cmp(&cost(b))
-    })
+    set.shown().iter().max_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
-/// The reason, as far as plans and times tell it.
-pub(crate) fn reason(record: &QueryRecord, trial: Option<IndexTrial>) -> Option<Reason> {
-    let set = worst_set(record)?;
+/// An index for the statement that costs most, or for the next one that lets one be read off.
+pub(crate) fn index_candidate(set: &ExplainedSet) -> Option<IndexCandidate> {
+    let mut plans: Vec<&Plan> = set.shown().iter().collect();
+    plans.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+    plans.into_iter().find_map(candidate)
+}
+
+fn cost(plan: &Plan) -> f64 {
+    plan.execution_ms.unwrap_or(0.0)
+}
+
+/// The reason under the parameter set that decided, as far as plans and times tell it.
+pub(crate) fn reason(record: &QueryRecord, set: &ExplainedSet, trial: Option<IndexTrial>) -> Option<Reason> {
     let plan = worst_plan(set)?;
     let dominating = plan.dominating()?;
     let node = dominating.node;

@@ -2,8 +2,9 @@
 
 use crate::model::SourceLocation;
 use crate::model::evidence::slow_queries::StatementOrigin;
-use crate::plan::Plan;
-use crate::project::budget::Budget;
+use crate::plan::{Partitions, Plan};
+use crate::project::budget::{Budget, CounterMetric};
+use std::sync::Arc;
 
 /// A query as observed at one volume.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct QueryRecord {
     pub(crate) budgets_elsewhere: usize,
     /// A statement of it that EXPLAIN does not take and that may do work of its own.
     pub(crate) unplanned: Option<String>,
+    /// Partitions of the tables and indexes that plan rules name.
+    pub(crate) partitions: Arc<Partitions>,
     /// Whether every sample meets empty caches.
     pub(crate) cold: bool,
     /// Whether it needs a transaction that may write.
@@ -34,8 +37,10 @@ pub(crate) struct QueryRecord {
     pub(crate) rows: Vec<Option<RowRange>>,
     /// Labels of the parameter sets, as `rows` counts them.
     pub(crate) labels: Vec<String>,
-    /// Hash of the results of all parameter sets.
-    pub(crate) result_hash: Option<u64>,
+    /// What tells the parameter sets apart from run to run, as `rows` counts them.
+    pub(crate) keys: Vec<u64>,
+    /// Hashes of their results, where they were asked for and every set could be executed.
+    pub(crate) result_hashes: Vec<u64>,
     /// Why it could not be executed, or not further.
     pub(crate) failure: Option<Failure>,
     /// The cap that ended sampling, such as `10 s`.
@@ -101,6 +106,9 @@ pub(crate) struct ExplainedSet {
     pub(crate) label: String,
     /// One plan per explained statement of the query.
     pub(crate) plans: Vec<Plan>,
+    /// The same explained once more with the time of every node, where it broke a budget. It
+    /// decides nothing.
+    pub(crate) timed: Vec<Plan>,
 }
 
 impl QueryRecord {
@@ -116,6 +124,27 @@ impl QueryRecord {
 }
 
 impl ExplainedSet {
+    /// What was explained, not yet with the time of every node.
+    pub(crate) fn new(label: impl Into<String>, plans: Vec<Plan>) -> Self {
+        Self { label: label.into(), plans, timed: Vec::new() }
+    }
+
+    /// The plans to show: those with the time of every node, where there are any.
+    pub(crate) fn shown(&self) -> &[Plan] {
+        if self.timed.is_empty() { &self.plans } else { &self.timed }
+    }
+
+    /// A counter of the execution.
+    pub(crate) fn counter(&self, metric: CounterMetric) -> f64 {
+        match metric {
+            CounterMetric::Buffers => self.buffers() as f64,
+            CounterMetric::RowsReadPerRow => self.rows_read_per_row(),
+            CounterMetric::TempBlocks => self.temp_blocks() as f64,
+            CounterMetric::WalBytes => self.wal_bytes().unwrap_or(0) as f64,
+            CounterMetric::Rows => self.rows(),
+        }
+    }
+
     /// Adds a figure up over the statements.
     fn sum(&self, figure: impl Fn(&Plan) -> f64) -> f64 {
         self.plans.iter().map(figure).sum()
@@ -131,11 +160,6 @@ impl ExplainedSet {
         self.plans.iter().filter_map(|plan| plan.totals().buffers).map(|buffers| buffers.shared()).sum()
     }
 
-    /// Shared blocks read from outside the server's cache.
-    pub(crate) fn blocks_read(&self) -> u64 {
-        self.plans.iter().filter_map(|plan| plan.totals().buffers).map(|buffers| buffers.shared_read).sum()
-    }
-
     /// Temporary blocks read and written.
     pub(crate) fn temp_blocks(&self) -> u64 {
         self.plans.iter().filter_map(|plan| plan.totals().buffers).map(|buffers| buffers.temp()).sum()
@@ -148,7 +172,7 @@ impl ExplainedSet {
         (!counted.is_empty()).then(|| counted.iter().sum())
     }
 
-    /// Rows returned.
+    /// Rows returned, or changed by writes without RETURNING.
     pub(crate) fn rows(&self) -> f64 {
         self.sum(|plan| plan.totals().rows_returned)
     }

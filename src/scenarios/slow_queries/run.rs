@@ -4,12 +4,13 @@
 use super::Options;
 use super::assembly::{MeasuredVolume, Report};
 use super::changes::{Now, compare};
-use super::counters::explain_set;
+use super::counters::{Caps, explain_set};
+use super::coverage::Coverage;
+use super::deciding::deciding_set;
 use super::growth::{VolumeRecords, growth};
-use super::index::candidate;
 use super::plan::MeasuringPlan;
-use super::reason::worst_set;
-use super::record::{ExplainedSet, Latencies, QueryRecord};
+use super::reason::index_candidate;
+use super::record::{Latencies, QueryRecord};
 use super::sampling::Sampling;
 use super::sources::{self, Subject};
 use super::summary::{doubts, too_few};
@@ -18,8 +19,9 @@ use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
 use crate::model::evidence::slow_queries::{IndexTrial, TableSize};
 use crate::model::{MeasurementWarning, ScenarioReport, TargetKind, Verdict};
-use crate::parameters;
-use crate::postgres::{TableExtent, create_hypopg, table_extents};
+use crate::parameters::{self, ParameterSet};
+use crate::plan::Plan;
+use crate::postgres::{TableExtent, create_hypopg, physical, table_extents};
 use crate::prepare::Context;
 use crate::project::query::Query;
 use crate::project::settings::Volume;
@@ -140,12 +142,14 @@ async fn measure_database(
         context.target.require_empty_caches(database).await?;
     }
     let prepared = prepare(context, options, plan, volume, subjects, database).await?;
-    let mut sampling = Sampling::new(context, plan, database, prepared)?;
-    sampling.explain(context, plan, database).await?;
-    sampling.sample_all(context, plan, database).await?;
+    let partitions = physical::partitions(&context.target.connect_to(database).await?).await?;
+    let mut sampling = Sampling::new(context, plan, template, database, prepared, partitions)?;
+    sampling.explain(context, plan).await?;
+    sampling.sample_all(context, plan).await?;
     if options.hash_results {
         sampling.hash_results(context, plan).await?;
     }
+    sampling.drop_own_databases(context).await?;
     let mut measured = MeasuredVolume {
         records: Vec::new(),
         queries: Vec::new(),
@@ -156,6 +160,7 @@ async fn measure_database(
         warnings: sampling.warnings.clone(),
         tables: table_sizes(context, database, &sampling.records).await?,
     };
+    let mut coverage = Coverage::default();
     for (record, query) in sampling.records.iter_mut().zip(&sampling.queries) {
         let trial = investigate(
             context,
@@ -183,7 +188,7 @@ async fn measure_database(
         if let Some(baseline) = &options.baseline {
             let version = &context.target.description().server_version;
             let now = Now { volume: &volume.name, server_version: version, tables: &measured.tables };
-            compare(baseline, now, &judged.evidence, &mut judged.findings);
+            coverage.add(&judged.evidence, compare(baseline, now, &judged.evidence, &mut judged.findings));
             judged.take_findings_into_account();
         }
         judged.findings.extend(sources::note(&judged.evidence));
@@ -192,6 +197,10 @@ async fn measure_database(
         }
         measured.queries.push(judged.evidence);
         measured.findings.extend(judged.findings);
+    }
+    if let Some(baseline) = &options.baseline {
+        measured.warnings.extend(coverage.warning(baseline, &volume.name));
+        measured.findings.extend(coverage.judge(&volume.name, &mut measured.queries));
     }
     measured.warnings.extend(doubts(&sampling.ping, measured.cpu_share, cfg!(debug_assertions)));
     measured.records = sampling.records;
@@ -245,8 +254,9 @@ async fn prepare(
     Ok(prepared)
 }
 
-/// For a query with a broken budget: its worst plan with the time of every
-/// node, and an index tried on a clone.
+/// For a query with a broken budget: the plans of the parameter set that broke
+/// it once more with the time of every node, beside those that decided, and an
+/// index tried on a clone.
 #[expect(clippy::too_many_arguments, reason = "everything known of one query at the end of its volume")]
 async fn investigate(
     context: &Context<'_>,
@@ -261,21 +271,21 @@ async fn investigate(
 ) -> anyhow::Result<Option<IndexTrial>> {
     let decided = decide_all(record, ping, plan.schedule.confidence);
     let is_broken = decided.iter().any(|budget| budget.verdict == Verdict::Fail);
-    let Some(label) = worst_set(record).filter(|_| is_broken).map(|set| set.label.clone()) else {
-        return Ok(None);
-    };
-    let Some(set) = query.sets.iter().find(|set| set.label == label) else { return Ok(None) };
+    let Some(position) = deciding_set(record, &decided).filter(|_| is_broken) else { return Ok(None) };
+    // Sets are explained in their order, from the first.
+    let Some(set) = query.sets.get(position) else { return Ok(None) };
     let caps = plan.caps(context);
-    let session = context.target.connect_to(database).await?;
-    let plans = explain_set(&session, query, set, record.writes, true, caps).await?;
-    let found = plans.iter().find_map(candidate);
-    let timed = ExplainedSet { label, plans };
-    if timed.blocks_read() > 0 && !record.cold {
+    record.explained[position].timed =
+        explain_timed(context, template, database, record, query, set, caps).await?;
+    let explained = &record.explained[position];
+    let found = index_candidate(explained);
+    let read: u64 =
+        explained.timed.iter().filter_map(|plan| plan.totals().buffers).map(|b| b.shared_read).sum();
+    // The clone of a write is new.
+    if read > 0 && !record.cold && !record.writes {
         warnings.push(MeasurementWarning::ColdCache { subject: query.name.clone() });
     }
-    if let Some(worst) = record.explained.iter_mut().find(|explained| explained.label == timed.label) {
-        *worst = timed;
-    }
+    let session = context.target.connect_to(database).await?;
     match found {
         Some(found) if options.suppose_indexes || options.try_indexes && !caps.may_write => {
             if caps.may_write {
@@ -289,4 +299,25 @@ async fn investigate(
         }
         _ => Ok(None),
     }
+}
+
+/// The plans of a set with the time of every node; in a clone where it writes.
+async fn explain_timed(
+    context: &Context<'_>,
+    template: &str,
+    database: &str,
+    record: &QueryRecord,
+    query: &PreparedQuery,
+    set: &ParameterSet,
+    caps: Caps,
+) -> anyhow::Result<Vec<Plan>> {
+    let target = context.target;
+    let clone = if record.writes { Some(target.clone_database(template, "timed").await?) } else { None };
+    let session = target.connect_to(clone.as_deref().unwrap_or(database)).await?;
+    let plans = explain_set(&session, query, set, record.writes, true, caps).await;
+    drop(session);
+    if let Some(clone) = clone {
+        target.drop_database(&clone).await?;
+    }
+    Ok(plans?)
 }

@@ -20,6 +20,8 @@ pub(crate) struct Participant {
     pub(crate) index: usize,
     /// The query.
     pub(crate) query: Arc<PreparedQuery>,
+    /// The database it is executed in: a clone of its own where it writes.
+    pub(crate) database: String,
     /// Whether it needs a transaction that may write.
     pub(crate) writes: bool,
     /// Samples to take.
@@ -216,29 +218,28 @@ impl Connection<'_> {
 }
 
 /// Executes every parameter set of every participant once and hashes what it
-/// returns; rolled back where it writes. One hash per participant, `None` where it failed.
+/// returns; rolled back where it writes. The hashes of each participant's sets, none where one failed.
 ///
 /// # Errors
 /// The connection cannot be opened or is lost.
-pub(crate) fn hash_results(plan: &ConnectionPlan) -> Result<Vec<Option<u64>>, Error> {
+pub(crate) fn hash_results(plan: &ConnectionPlan) -> Result<Vec<Vec<u64>>, Error> {
     let mut client = Client::connect(&plan.address)?;
     plan.participants.iter().map(|participant| hash_query(&mut client, participant)).collect()
 }
 
-fn hash_query(client: &mut Client, participant: &Participant) -> Result<Option<u64>, Error> {
-    let mut hash: u64 = 0;
+fn hash_query(client: &mut Client, participant: &Participant) -> Result<Vec<u64>, Error> {
+    let mut hashes = Vec::with_capacity(participant.query.sets.len());
     for set in 0..participant.query.sets.len() {
         client.simple(if participant.writes { "BEGIN" } else { "BEGIN READ ONLY" })?;
         let one = hash_set(client, &participant.query, set);
         client.simple("ROLLBACK")?;
         match one {
-            // Sets are told apart, so that two results that change places do not cancel out.
-            Ok(one) => hash = hash.rotate_left(5) ^ one,
-            Err(Error::Server(_)) => return Ok(None),
+            Ok(one) => hashes.push(one),
+            Err(Error::Server(_)) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         }
     }
-    Ok(Some(hash))
+    Ok(hashes)
 }
 
 fn hash_set(client: &mut Client, query: &PreparedQuery, set: usize) -> Result<u64, Error> {

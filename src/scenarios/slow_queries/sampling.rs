@@ -7,9 +7,11 @@ use super::record::{Failure, Latencies, QueryRecord, RowRange};
 use super::sample::{self, ConnectionPlan, ConnectionSamples, Participant};
 use super::schedule::{SAMPLES_PER_CONNECTION, samples_per_connection, warm_up};
 use super::verdict::{counters_fail, is_settled};
-use super::workload::PreparedQuery;
+use super::workload::{PreparedQuery, set_key};
+use super::writers::{explain_writes, vacuum};
 use crate::load::{Address, Encryption};
 use crate::model::MeasurementWarning;
+use crate::plan::Partitions;
 use crate::prepare::Context;
 use crate::stats::clock;
 use anyhow::Context as _;
@@ -21,6 +23,12 @@ use tokio_postgres::config::SslMode;
 pub(super) struct Sampling {
     pub(super) address: Address,
     pub(super) queries: Vec<Arc<PreparedQuery>>,
+    /// The prepared database, from which clones are made.
+    template: String,
+    /// The database of each query: one for all that read, one each for those that write.
+    databases: Vec<String>,
+    /// Those that only one query uses.
+    own_databases: Vec<String>,
     pub(super) records: Vec<QueryRecord>,
     /// Time spent in each query so far, in microseconds.
     pub(super) spent_us: Vec<f64>,
@@ -37,8 +45,10 @@ impl Sampling {
     pub(super) fn new(
         context: &Context<'_>,
         plan: &MeasuringPlan,
+        template: &str,
         database: &str,
         queries: Vec<Arc<PreparedQuery>>,
+        partitions: Partitions,
     ) -> anyhow::Result<Self> {
         let config = context.target.config_for(database);
         let mut address = Address::of(&config).context("the target's address names no host or user")?;
@@ -51,11 +61,15 @@ impl Sampling {
             _ => Encryption::Required(context.target.tls_config()),
         };
         address.timeout = plan.max + Duration::from_secs(30);
-        let records: Vec<QueryRecord> = queries.iter().map(|query| new_record(query)).collect();
+        let partitions = Arc::new(partitions);
+        let records: Vec<QueryRecord> = queries.iter().map(|query| new_record(query, &partitions)).collect();
         let spent_us = vec![0.0; queries.len()];
         let done = records.iter().map(|record| record.failure.is_some()).collect();
         Ok(Self {
             address,
+            template: template.to_owned(),
+            databases: vec![database.to_owned(); queries.len()],
+            own_databases: Vec::new(),
             queries,
             records,
             spent_us,
@@ -72,7 +86,6 @@ impl Sampling {
         &mut self,
         context: &Context<'_>,
         plan: &MeasuringPlan,
-        database: &str,
     ) -> anyhow::Result<()> {
         context.progress.phase("explaining queries", Some(self.queries.len() as u64));
         for index in 0..self.queries.len() {
@@ -80,8 +93,15 @@ impl Sampling {
                 continue;
             }
             let query = &self.queries[index];
+            let target = context.target;
             let caps = Caps { server_times: plan.server_times(&query.budgets), ..plan.caps(context) };
-            let explained = explain_all(context.target, database, query, caps).await?;
+            let mut explained = explain_all(target, &self.databases[index], query, caps).await?;
+            if explained.writes && explained.failure.is_none() {
+                explained = explain_writes(target, &self.template, query, caps).await?;
+                let label = format!("slow {}", query.name);
+                self.databases[index] = target.clone_database(&self.template, &label).await?;
+                self.own_databases.push(self.databases[index].clone());
+            }
             if explained.left_out > 0 {
                 self.warnings.push(MeasurementWarning::BoundReached {
                     bound: format!("{:.1} s explaining {}", plan.max.as_secs_f64() / 4.0, query.name),
@@ -110,7 +130,6 @@ impl Sampling {
         &mut self,
         context: &Context<'_>,
         plan: &MeasuringPlan,
-        database: &str,
     ) -> anyhow::Result<()> {
         let last = plan.schedule.looks.last().copied().unwrap_or(0);
         context.progress.phase("sampling", Some(last as u64));
@@ -121,12 +140,15 @@ impl Sampling {
                 for connection in connection.apart() {
                     let emptying = clock::now();
                     for cold in connection.participants.iter().filter(|participant| participant.query.cold) {
-                        context.target.empty_caches(database).await?;
+                        context.target.empty_caches(&cold.database).await?;
                         self.spent_us[cold.index] += clock::elapsed_us(emptying);
                     }
                     let request = connection.clone();
                     let samples = tokio::task::spawn_blocking(move || sample::take(&request)).await??;
                     self.take_in(&connection, samples);
+                    for writer in connection.participants.iter().filter(|participant| participant.writes) {
+                        vacuum(context.target, &writer.database, &self.records[writer.index]).await?;
+                    }
                 }
                 opened += 1;
                 context.progress.advance_to(opened as u64);
@@ -146,6 +168,7 @@ impl Sampling {
                 Participant {
                     index,
                     query: Arc::clone(&self.queries[index]),
+                    database: self.databases[index].clone(),
                     writes: self.records[index].writes,
                     samples: if self.queries[index].cold { 1 } else { samples_per_connection(cost, max_us) },
                     warm_up: if self.queries[index].cold { 0 } else { warm_up(cost) },
@@ -174,15 +197,26 @@ impl Sampling {
             .map(|index| Participant {
                 index,
                 query: Arc::clone(&self.queries[index]),
+                database: self.databases[index].clone(),
                 writes: self.records[index].writes,
                 samples: 0,
                 warm_up: 0,
             })
             .collect();
-        let request = connection.clone();
-        let hashes = tokio::task::spawn_blocking(move || sample::hash_results(&request)).await??;
-        for (participant, hash) in connection.participants.iter().zip(hashes) {
-            self.records[participant.index].result_hash = hash;
+        for connection in connection.apart() {
+            let request = connection.clone();
+            let hashes = tokio::task::spawn_blocking(move || sample::hash_results(&request)).await??;
+            for (participant, hashes) in connection.participants.iter().zip(hashes) {
+                self.records[participant.index].result_hashes = hashes;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the databases that only one query used.
+    pub(super) async fn drop_own_databases(&self, context: &Context<'_>) -> anyhow::Result<()> {
+        for database in &self.own_databases {
+            context.target.drop_database(database).await?;
         }
         Ok(())
     }
@@ -241,16 +275,20 @@ impl Sampling {
 }
 
 impl ConnectionPlan {
-    /// The warm queries share a connection; a cold one has a connection of its own, as what ran
-    /// before it would have filled the caches. The reference statement runs in the first.
+    /// The warm queries that read share a connection; a cold one has a connection of its own, as
+    /// what ran before it would have filled the caches, and so has one that writes, as it has a
+    /// database of its own. The reference statement runs in the first.
     fn apart(self) -> Vec<Self> {
-        let (cold, warm): (Vec<Participant>, Vec<Participant>) =
-            self.participants.iter().cloned().partition(|participant| participant.query.cold);
-        let groups = std::iter::once(warm).chain(cold.into_iter().map(|participant| vec![participant]));
-        let mut plans: Vec<Self> = groups
-            .filter(|participants| !participants.is_empty())
-            .map(|participants| Self { participants, ping_samples: 0, ..self.clone() })
-            .collect();
+        let is_alone = |participant: &Participant| participant.query.cold || participant.writes;
+        let (alone, shared): (Vec<Participant>, Vec<Participant>) =
+            self.participants.iter().cloned().partition(is_alone);
+        let groups = std::iter::once(shared).chain(alone.into_iter().map(|participant| vec![participant]));
+        let connection = |participants: Vec<Participant>| {
+            let database = participants.first()?.database.clone();
+            let address = Address { database, ..self.address.clone() };
+            Some(Self { address, participants, ping_samples: 0, seed: self.seed })
+        };
+        let mut plans: Vec<Self> = groups.filter_map(connection).collect();
         if let Some(first) = plans.first_mut() {
             first.ping_samples = self.ping_samples;
         }
@@ -258,7 +296,7 @@ impl ConnectionPlan {
     }
 }
 
-fn new_record(query: &PreparedQuery) -> QueryRecord {
+fn new_record(query: &PreparedQuery, partitions: &Arc<Partitions>) -> QueryRecord {
     QueryRecord {
         name: query.name.clone(),
         location: query.location.clone(),
@@ -266,6 +304,7 @@ fn new_record(query: &PreparedQuery) -> QueryRecord {
         budgets: query.budgets.clone(),
         budgets_elsewhere: query.budgets_elsewhere,
         unplanned: query.unplanned().map(str::to_owned),
+        partitions: Arc::clone(partitions),
         cold: query.cold,
         writes: false,
         explained: Vec::new(),
@@ -273,7 +312,8 @@ fn new_record(query: &PreparedQuery) -> QueryRecord {
         latencies: Latencies::default(),
         rows: vec![None; query.sets.len()],
         labels: query.sets.iter().map(|set| set.label.clone()).collect(),
-        result_hash: None,
+        keys: query.sets.iter().map(set_key).collect(),
+        result_hashes: Vec::new(),
         failure: query.unfit.clone().map(|reason| Failure::Unfit { reason }),
         cap: None,
     }

@@ -52,7 +52,10 @@ async fn measure(
         hypothetical: false,
         cost_before: cost(&before.plans),
         cost_after: cost(&after.plans),
-        used: after.plans.iter().any(|plan| !plan::uses_index(plan, INDEX_NAME).is_empty()),
+        used: after
+            .plans
+            .iter()
+            .any(|plan| !plan::uses_index(plan, INDEX_NAME, &plan::Partitions::new()).is_empty()),
         buffers_before: before.buffers(),
         buffers_after: after.buffers(),
         execution_before_us: before.execution_us(),
@@ -78,7 +81,7 @@ pub(crate) async fn suppose_index(
     let after = estimates(session, query, set).await?;
     Ok(Some(IndexTrial {
         create_index: candidate.create_index(None),
-        used: after.iter().any(|plan| !plan::uses_index(plan, &name).is_empty()),
+        used: after.iter().any(|plan| !plan::uses_index(plan, &name, &plan::Partitions::new()).is_empty()),
         hypothetical: true,
         cost_before: cost(&before),
         cost_after: cost(&after),
@@ -108,5 +111,5 @@ fn cost(plans: &[plan::Plan]) -> f64 {
 }
 
 fn explained(plans: Vec<plan::Plan>) -> ExplainedSet {
-    ExplainedSet { label: String::new(), plans }
+    ExplainedSet::new("", plans)
 }

@@ -1,12 +1,13 @@
 //! From records to findings and verdicts, without input or output.
 
 use super::budget::{decide, is_timed, show};
+use super::deciding::deciding_set;
 use super::doubt;
 use super::reason;
-use super::record::{Failure, Latencies, QueryRecord};
+use super::record::{ExplainedSet, Failure, Latencies, QueryRecord};
 use super::summary::summarise;
 use crate::model::evidence::slow_queries::{
-    BudgetEvidence, IndexTrial, ParameterSetEvidence, QueryEvidence, Reason,
+    BudgetEvidence, IndexTrial, ParameterSetEvidence, QueryEvidence, Reason, ResultHash,
 };
 use crate::model::{Finding, Severity, Verdict};
 use crate::plan;
@@ -62,7 +63,8 @@ pub(crate) fn judge(
     let budgets = decide_all(record, ping, confidence);
     let verdict = query_verdict(record, &budgets);
     let is_broken = budgets.iter().any(|budget| budget.verdict == Verdict::Fail);
-    let reason = if is_broken { reason::reason(record, trial) } else { None };
+    let set = deciding_set(record, &budgets).and_then(|at| record.explained.get(at));
+    let reason = set.filter(|_| is_broken).and_then(|set| reason::reason(record, set, trial));
     let mut findings = findings(record, &budgets, reason.as_ref());
     findings.extend(doubt::findings(record, &verdict, &budgets));
     let evidence = QueryEvidence {
@@ -74,17 +76,30 @@ pub(crate) fn judge(
         writes: record.writes,
         latency: summarise(&record.latencies),
         budgets,
-        parameter_sets: record.explained.iter().map(parameter_set).collect(),
-        worst_plan: reason::worst_set(record).and_then(reason::worst_plan).map(plan::render),
+        parameter_sets: record.explained.iter().zip(&record.keys).map(parameter_set).collect(),
+        worst_plan: set.and_then(reason::worst_plan).map(plan::render),
         reason,
-        result_hash: record.result_hash,
+        result_hash: result_hash(record),
+        result_hashes: record
+            .keys
+            .iter()
+            .zip(&record.result_hashes)
+            .map(|(&key, &hash)| ResultHash { key, hash })
+            .collect(),
     };
     Judged { evidence, findings }
 }
 
-fn parameter_set(set: &super::record::ExplainedSet) -> ParameterSetEvidence {
+/// One hash of all results. Sets are told apart, so that two that change places do not cancel out.
+fn result_hash(record: &QueryRecord) -> Option<u64> {
+    let hashes = &record.result_hashes;
+    (!hashes.is_empty()).then(|| hashes.iter().fold(0, |hash: u64, one| hash.rotate_left(5) ^ one))
+}
+
+fn parameter_set((set, key): (&ExplainedSet, &u64)) -> ParameterSetEvidence {
     ParameterSetEvidence {
         label: set.label.clone(),
+        key: Some(*key),
         buffers: set.buffers(),
         rows: set.rows() as u64,
         rows_read: set.rows_read() as u64,

@@ -1,12 +1,13 @@
 //! Tables of records and the verdicts they must come to.
 
-use super::reason::{lines, next_step};
+use super::reason::{index_candidate, lines, next_step};
 use super::record::{ExplainedSet, Failure, Latencies, QueryRecord, RowRange, ServerTime};
 use super::verdict::{counters_fail, is_settled, judge, scenario_verdict, summary};
 use crate::model::evidence::slow_queries::IndexTrial;
 use crate::model::{Severity, SourceLocation, Verdict};
 use crate::plan::Plan;
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
+use std::sync::Arc;
 
 const CONFIDENCE: f64 = 0.999;
 
@@ -47,15 +48,17 @@ fn record(budgets: Vec<Budget>) -> QueryRecord {
         origin: None,
         budgets,
         cold: false,
+        partitions: Arc::default(),
         writes: false,
-        explained: vec![ExplainedSet { label: "user_id=17".into(), plans: vec![plan()] }],
+        explained: vec![ExplainedSet::new("user_id=17", vec![plan()])],
         latencies: spread(900.0, 1_100.0),
         budgets_elsewhere: 0,
         unplanned: None,
         server_times: vec![ServerTime { planning_us: 100.0, execution_us: 900.0 }; 60],
         rows: vec![Some(RowRange { fewest: 4, most: 4 })],
         labels: vec!["user_id=17".into()],
-        result_hash: None,
+        keys: vec![17],
+        result_hashes: Vec::new(),
         failure: None,
         cap: None,
     }
@@ -358,4 +361,49 @@ fn an_index_that_was_only_supposed_is_never_called_measured() {
     assert!(next.starts_with("try CREATE INDEX ON orders (user_id) on a copy"), "{next}");
     assert!(!told(trial(true, 300.0)).1.contains("migration"));
     assert!(told(trial(false, 400.0)).0.contains("does not use it"));
+}
+
+fn scan(table: &str, blocks: u64, rows: u64, ms: f64) -> Plan {
+    Plan::parse(&format!(
+        r#"[{{"Plan": {{"Node Type": "Seq Scan", "Relation Name": "{table}", "Alias": "x", "Actual Rows": {rows},
+            "Actual Loops": 1, "Filter": "(a = 1)", "Rows Removed by Filter": 96, "Shared Hit Blocks": {blocks}}},
+            "Planning Time": 0.1, "Execution Time": {ms}}}]"#
+    ))
+    .unwrap()
+}
+
+#[test]
+fn a_scan_of_a_partition_is_a_scan_of_its_table() {
+    let mut partitioned = record(vec![asks(BudgetRule::Plan(PlanRule::NoSeqScan(Some("ev".into()))))]);
+    partitioned.explained = vec![ExplainedSet::new("", vec![scan("ev_2024", 4, 4, 1.0)])];
+    let judged =
+        |record: &QueryRecord| judge(record, &Latencies::default(), CONFIDENCE, None).evidence.verdict;
+    assert_eq!(judged(&partitioned), Verdict::Pass);
+    partitioned.partitions = Arc::new([("ev".to_owned(), vec!["ev_2024".to_owned()])].into());
+    assert_eq!(judged(&partitioned), Verdict::Fail);
+}
+
+#[test]
+fn the_reason_is_that_of_the_set_that_broke_the_budget_and_a_second_look_decides_nothing() {
+    let mut broken = record(vec![counter(CounterMetric::RowsReadPerRow, 50.0)]);
+    broken.explained = vec![
+        ExplainedSet::new("most blocks", vec![scan("orders", 900, 96, 5.0)]),
+        ExplainedSet::new("most rows read per row", vec![scan("orders", 40, 1, 1.0)]),
+    ];
+    broken.keys = vec![1, 2];
+    let told = |record: &QueryRecord| {
+        let judged = judge(record, &Latencies::default(), CONFIDENCE, None);
+        (judged.evidence.verdict, judged.evidence.reason.map(|reason| reason.parameter_set))
+    };
+    let expected = (Verdict::Fail, Some("most rows read per row".to_owned()));
+    assert_eq!(told(&broken), expected);
+    // Explained again with times, it reads less: the figures that decided stay.
+    broken.explained[1].timed = vec![scan("orders", 4, 96, 1.0)];
+    assert_eq!(told(&broken), expected);
+}
+
+#[test]
+fn the_index_is_for_the_statement_that_costs_most() {
+    let transaction = ExplainedSet::new("", vec![scan("cheap", 4, 1, 1.0), scan("dear", 400, 1, 30.0)]);
+    assert_eq!(index_candidate(&transaction).map(|found| found.table).as_deref(), Some("dear"));
 }

@@ -9,6 +9,7 @@ use crate::project::budget::Budget;
 use crate::project::query::Query;
 use crate::sql::lexer::{TokenKind, tokens};
 use crate::sql::parameters::to_positional;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// One statement of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,18 @@ impl BoundStatement {
             .take(1)
             .any(|first| words.iter().any(|word| first.is_word(&self.sql, word)))
     }
+}
+
+/// What tells a parameter set apart from run to run: a hash of its whole values. Labels are cut.
+pub(crate) fn set_key(set: &ParameterSet) -> u64 {
+    let mut bytes = Vec::new();
+    for value in &set.values {
+        // The length in front keeps neighbours apart; one too large to be one stands for NULL.
+        let length = value.as_ref().map_or(u64::MAX, |value| value.len() as u64);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(value.as_deref().unwrap_or_default().as_bytes());
+    }
+    xxh3_64(&bytes)
 }
 
 /// A query with everything needed to execute it.
@@ -103,4 +116,32 @@ fn bind(statement: &str, query: &Query) -> BoundStatement {
         query.parameters.iter().position(|parameter| parameter.name == *name).unwrap_or(usize::MAX)
     };
     BoundStatement { positions: positional.names.iter().map(position).collect(), sql: positional.sql }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_of_the_whole_values() {
+        let set = |values: &[Option<&str>]| ParameterSet {
+            label: "the same".into(),
+            values: values.iter().map(|value| value.map(str::to_owned)).collect(),
+        };
+        let long = "x".repeat(60);
+        let other = format!("{}y", &long[1..]);
+        let different: [&[Option<&str>]; 6] = [
+            &[Some(&long)],
+            &[Some(&other)],
+            &[Some("")],
+            &[None],
+            &[Some("ab"), Some("c")],
+            &[Some("a"), Some("bc")],
+        ];
+        for (at, one) in different.iter().enumerate() {
+            for (other_at, other) in different.iter().enumerate() {
+                assert_eq!(set_key(&set(one)) == set_key(&set(other)), at == other_at);
+            }
+        }
+    }
 }

@@ -112,6 +112,27 @@ async fn another_result_and_an_emptied_table_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_that_holds_nothing_of_it_is_no_pass() {
+    let query = |name: &str| format!("-- name: {name}\n-- budget: buffers < 1000\nSELECT id FROM orders;\n");
+    let shop = Shop::new("slow incomparable", &query("before")).await;
+    let (none, text) = shop.run(&["--baseline", "latest"]);
+    assert_eq!(none, 2, "{text}");
+    assert!(text.contains("is complete, ran slow-queries and did not fail"), "{text}");
+    assert_eq!(shop.run(&[]).0, 0);
+    let (same, text) = shop.run(&["--baseline", "latest"]);
+    assert!(same == 0 && !text.contains("baseline-partly"), "{text}");
+
+    write_project(shop.folder.path(), &query("renamed"));
+    let (_, text) = shop.run(&["--baseline", "latest"]);
+    assert!(text.contains("holds 0 of 1 queries (it lacks renamed) and 0 of 1 parameter sets"), "{text}");
+    assert!(text.contains("1 undecided"), "{text}");
+
+    let (ambiguous, text) = shop.run(&["--baseline", "2"]);
+    assert_eq!(ambiguous, 2, "{text}");
+    assert!(text.contains("`2` begins the names of"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_precious_database_is_only_read() {
     let query = "-- name: reads\n-- budget: buffers < 1000\nSELECT count(*) FROM orders;\n\
                  -- name: writes\n-- budget: buffers < 1000\nUPDATE orders SET status = 'x' WHERE id = 1;\n\

@@ -4,8 +4,8 @@ use super::super::mirror::{Hex, Mirror, Real};
 use super::super::run::{Bounds, Location, UnitWord, VerdictEntry};
 use crate::model::evidence::slow_queries::{
     BudgetEvidence, DecisionRule, GrowthLimit, IndexTrial, LatencySummary, ParameterSetEvidence,
-    QueryEvidence, QueryGrowth, Reason, SlowQueriesEvidence, StatementOrigin, TableSize, TimeShares,
-    VolumeEvidence,
+    QueryEvidence, QueryGrowth, Reason, ResultHash, SlowQueriesEvidence, StatementOrigin, TableSize,
+    TimeShares, VolumeEvidence,
 };
 
 mirror! {
@@ -125,12 +125,23 @@ mirror! {
         budgets: Vec<BudgetEvidenceEntry>,
         /// What every explained parameter set came to.
         parameter_sets: Vec<ParameterSetEvidenceEntry>,
-        /// The plan under the most expensive parameter set, drawn.
+        /// The plan under the parameter set that broke a budget, else under the most expensive one, drawn.
         worst_plan: Option<String>,
         /// Why a broken budget is broken.
         reason: Option<ReasonEntry>,
         /// Hash of the results of all parameter sets, where one was asked for.
         result_hash: Option<Hex>,
+        /// Hash of the result of each parameter set, where they were asked for.
+        #[serde(default)]
+        result_hashes: Vec<ResultHashEntry>,
+    }
+
+    /// What one parameter set returned, as a hash.
+    struct ResultHashEntry of ResultHash {
+        /// Hash of the set's whole values.
+        key: Hex,
+        /// Hash of the rows it returned.
+        hash: Hex,
     }
 
     /// One budget and what it came to.
@@ -155,9 +166,12 @@ mirror! {
     struct ParameterSetEvidenceEntry of ParameterSetEvidence {
         /// Such as `user_id=17`.
         label: String,
+        /// Hash of its whole values, by which another run finds the same set; `None` in older runs.
+        #[serde(default)]
+        key: Option<Hex>,
         /// Shared blocks hit and read, planning apart.
         buffers: u64,
-        /// Rows returned.
+        /// Rows returned, or changed by a write without RETURNING.
         rows: u64,
         /// Rows scans read, those thrown away included.
         rows_read: u64,
@@ -173,7 +187,7 @@ mirror! {
 
     /// Why a budget is broken.
     struct ReasonEntry of Reason {
-        /// The most expensive parameter set.
+        /// The parameter set that broke it.
         parameter_set: String,
         /// The node to look at first, such as `Seq Scan on orders`.
         node: String,

@@ -6,10 +6,11 @@ use crate::model::evidence::regression::{
     Change, KeptPlan, ParameterComparison, PlanChangeKind, QueryComparison, SidesApart, TableGrowth,
 };
 use crate::model::{KeptPlans, KeptQuery, KeptTable, MeasurementWarning, SourceLocation, Variant};
+use crate::plan::Partitions;
 use crate::plan::{Plan, render};
 use crate::scenarios::regression::cases::Case;
 use crate::scenarios::regression::comparison::Found;
-use crate::scenarios::regression::rules::{self, Partitions};
+use crate::scenarios::regression::rules;
 use crate::scenarios::regression::verdict::{self, Thresholds};
 use crate::scenarios::regression::{compare, diff, findings};
 
