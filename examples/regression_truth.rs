@@ -9,11 +9,11 @@
 
 use plimsoll::model::Quiet;
 use plimsoll::model::evidence::regression::Change;
+use plimsoll::plan::Partitions;
 use plimsoll::postgres::{Target, ThrowawayOptions};
 use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
 use plimsoll::scenarios::regression::comparison::{Bench, Found, compare_case, sessions};
 use plimsoll::scenarios::regression::measure::{Method, choose_processor};
-use plimsoll::scenarios::regression::rules::Partitions;
 use plimsoll::scenarios::regression::sides::{self, SchemaChange};
 use plimsoll::scenarios::regression::verdict::{RESOLUTION, RESOLUTION_PINNED, Thresholds};
 
