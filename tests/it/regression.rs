@@ -365,6 +365,7 @@ fn the_command_measures_a_migration_under_load_and_over_volumes() {
     let lines: Vec<&str> = history.lines().filter(|line| line.contains("order_history")).collect();
     assert!(lines.len() == 2 && lines[0].contains("001") && lines[1].contains("002"), "{history}");
     // Plans are files of the run.
-    let run = std::fs::read_dir(folder.path().join("reports")).unwrap().next().unwrap().unwrap().path();
+    let reports = std::fs::read_dir(folder.path().join("reports")).unwrap();
+    let run = reports.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
     assert!(std::fs::read_dir(run.join("plans")).unwrap().count() >= 4);
 }
