@@ -30,13 +30,16 @@ enum Step {
     Other,
 }
 
+/// What the client's sessions are called in `pg_stat_activity`.
+pub const APPLICATION_NAME: &str = "plimsoll";
+
 pub(super) fn start(stream: &mut Stream, inbox: &mut Inbox, address: &Address) -> Result<Session, Error> {
     let mut out = Vec::new();
     let mut parameters = vec![
         ("user", address.user.as_str()),
         ("database", address.database.as_str()),
         ("client_encoding", "UTF8"),
-        ("application_name", "plimsoll"),
+        ("application_name", APPLICATION_NAME),
     ];
     parameters.extend(address.options.as_deref().map(|options| ("options", options)));
     encode::startup(&mut out, encode::PROTOCOL_3_0, &parameters);

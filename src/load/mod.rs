@@ -14,4 +14,5 @@ pub use address::{Address, Encryption, Endpoint};
 pub use client::{Client, Request, Statement};
 pub use cpu_time::thread_cpu_time;
 pub use error::{Error, ServerError};
+pub use login::APPLICATION_NAME;
 pub use reply::Execution;

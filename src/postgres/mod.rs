@@ -5,6 +5,7 @@
 //! parts: programs, account, directory, cluster, settings, guard, orphan.
 
 mod account;
+pub mod activity;
 mod address;
 mod catalog;
 mod cluster;

@@ -216,6 +216,10 @@ pub struct TimeShares {
     pub execution: f64,
     /// Protocol, network and the client.
     pub transfer: f64,
+    /// Waiting for other sessions' locks, a part of the execution; `None` where it was not seen at work.
+    pub lock_wait: Option<f64>,
+    /// How many looks that share comes from; 0 where nobody else was connected.
+    pub lock_looks: u64,
 }
 
 /// An index tried to see what it would do: created in a clone and measured, or

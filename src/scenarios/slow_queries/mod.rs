@@ -15,6 +15,7 @@ mod deciding;
 mod doubt;
 mod growth;
 mod index;
+mod lock_waits;
 mod plan;
 mod reason;
 mod record;

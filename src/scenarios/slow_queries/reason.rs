@@ -59,7 +59,25 @@ fn shares(record: &QueryRecord, set: &ExplainedSet) -> TimeShares {
     if total <= 0.0 {
         return TimeShares::default();
     }
-    TimeShares { planning: planning / total, execution: execution / total, transfer: transfer / total }
+    let (lock_wait, lock_looks) = lock_wait(record);
+    TimeShares {
+        planning: planning / total,
+        execution: execution / total,
+        transfer: transfer / total,
+        lock_wait,
+        lock_looks,
+    }
+}
+
+/// The share of looks that found the query waiting for a lock, and their number.
+fn lock_wait(record: &QueryRecord) -> (Option<f64>, u64) {
+    match record.lock_looks {
+        _ if record.is_alone => (Some(0.0), 0),
+        Some(looks) if looks.at_work > 0 => {
+            (Some(looks.waiting as f64 / looks.at_work as f64), looks.at_work)
+        }
+        _ => (None, 0),
+    }
 }
 
 /// The reason in words, most telling first.
@@ -77,16 +95,25 @@ pub(crate) fn lines(reason: &Reason) -> Vec<String> {
             reason.node_buffers, reason.node_rows_read, reason.node_rows_passed
         ),
         format!(
-            "time: planning {:.0} %, execution {:.0} %, transfer and client {:.0} %",
+            "time: planning {:.0} %, execution {:.0} %, transfer and client {:.0} %; {}",
             reason.shares.planning * 100.0,
             reason.shares.execution * 100.0,
-            reason.shares.transfer * 100.0
+            reason.shares.transfer * 100.0,
+            lock_words(&reason.shares)
         ),
     ];
     if let Some(trial) = &reason.trial {
         lines.push(trial_line(trial));
     }
     lines
+}
+
+fn lock_words(shares: &TimeShares) -> String {
+    match (shares.lock_wait, shares.lock_looks) {
+        (None, _) => "waiting for locks: never seen at work, so not known".into(),
+        (Some(_), 0) => "waiting for locks none, as nobody else is connected".into(),
+        (Some(share), looks) => format!("waiting for locks {:.0} % ({looks} looks)", share * 100.0),
+    }
 }
 
 fn trial_line(trial: &IndexTrial) -> String {

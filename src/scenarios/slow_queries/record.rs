@@ -41,6 +41,10 @@ pub(crate) struct QueryRecord {
     pub(crate) keys: Vec<u64>,
     /// Hashes of their results, where they were asked for and every set could be executed.
     pub(crate) result_hashes: Vec<u64>,
+    /// What looks at its sessions saw, where others are connected.
+    pub(crate) lock_looks: Option<LockLooks>,
+    /// Whether only Plimsoll is connected to its database, as to a clone.
+    pub(crate) is_alone: bool,
     /// Why it could not be executed, or not further.
     pub(crate) failure: Option<Failure>,
     /// The cap that ended sampling, such as `10 s`.
@@ -69,6 +73,15 @@ pub(crate) enum Failure {
         /// Why.
         reason: String,
     },
+}
+
+/// Looks at a query's session while it was at work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LockLooks {
+    /// How many.
+    pub(crate) at_work: u64,
+    /// At how many of them it waited for a lock.
+    pub(crate) waiting: u64,
 }
 
 /// The server's own times of one execution under EXPLAIN, in microseconds.

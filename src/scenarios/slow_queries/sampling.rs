@@ -2,6 +2,7 @@
 //! until every query is decided or has reached a cap.
 
 use super::counters::{Caps, explain_all};
+use super::lock_waits;
 use super::plan::MeasuringPlan;
 use super::record::{Failure, Latencies, QueryRecord, RowRange};
 use super::sample::{self, ConnectionPlan, ConnectionSamples, Participant};
@@ -10,7 +11,7 @@ use super::verdict::{counters_fail, is_settled};
 use super::workload::{PreparedQuery, set_key};
 use super::writers::{explain_writes, vacuum};
 use crate::load::{Address, Encryption};
-use crate::model::MeasurementWarning;
+use crate::model::{MeasurementWarning, TargetKind};
 use crate::plan::Partitions;
 use crate::prepare::Context;
 use crate::stats::clock;
@@ -134,6 +135,10 @@ impl Sampling {
         let last = plan.schedule.looks.last().copied().unwrap_or(0);
         context.progress.phase("sampling", Some(last as u64));
         let mut opened = 0;
+        let is_alone = context.target.description().kind != TargetKind::Precious;
+        let observer =
+            if is_alone { None } else { Some(context.target.connect_to(&self.address.database).await?) };
+        self.records.iter_mut().for_each(|record| record.is_alone = is_alone);
         for (number, &look) in plan.schedule.looks.iter().enumerate() {
             while opened < look && !self.done.iter().all(|done| *done) {
                 let connection = self.plan_connection(context.seed, opened as u64, plan);
@@ -144,7 +149,13 @@ impl Sampling {
                         self.spent_us[cold.index] += clock::elapsed_us(emptying);
                     }
                     let request = connection.clone();
-                    let samples = tokio::task::spawn_blocking(move || sample::take(&request)).await??;
+                    let taking = tokio::task::spawn_blocking(move || sample::take(&request));
+                    let samples = match &observer {
+                        Some(observer) => {
+                            lock_waits::watch(observer, taking, &self.queries, &mut self.records).await?
+                        }
+                        None => taking.await??,
+                    };
                     self.take_in(&connection, samples);
                     for writer in connection.participants.iter().filter(|participant| participant.writes) {
                         vacuum(context.target, &writer.database, &self.records[writer.index]).await?;
@@ -314,6 +325,8 @@ fn new_record(query: &PreparedQuery, partitions: &Arc<Partitions>) -> QueryRecor
         labels: query.sets.iter().map(|set| set.label.clone()).collect(),
         keys: query.sets.iter().map(set_key).collect(),
         result_hashes: Vec::new(),
+        lock_looks: None,
+        is_alone: false,
         failure: query.unfit.clone().map(|reason| Failure::Unfit { reason }),
         cap: None,
     }

@@ -59,6 +59,8 @@ fn record(budgets: Vec<Budget>) -> QueryRecord {
         labels: vec!["user_id=17".into()],
         keys: vec![17],
         result_hashes: Vec::new(),
+        lock_looks: None,
+        is_alone: true,
         failure: None,
         cap: None,
     }

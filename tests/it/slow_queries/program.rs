@@ -154,6 +154,26 @@ async fn a_precious_database_is_only_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_others_locks_is_told_apart_where_others_are_connected() {
+    let query = "-- name: waits\n-- budget: buffers < 1\nSELECT count(*) FROM orders;\n";
+    let shop = Shop::new("slow locks", query).await;
+    let holder = shop.database.session().await;
+    let holding = tokio::spawn(async move {
+        // Bounded; the test ends it sooner.
+        for _ in 0..200 {
+            let hold = "BEGIN; LOCK TABLE orders; SELECT pg_sleep(0.2); COMMIT; SELECT pg_sleep(0.02)";
+            holder.batch_execute(hold).await.unwrap();
+        }
+    });
+    let (failed, text) = tokio::task::block_in_place(|| shop.run(&[]));
+    holding.abort();
+    assert_eq!(failed, 1, "{text}");
+    let share = text.split("waiting for locks ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(share.parse::<u32>().unwrap() > 0, "{text}");
+    assert!(text.contains("looks)"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_no_clone_is_allowed_an_index_is_supposed() {
     let query = "-- name: by_status\n-- budget: buffers < 5\n-- param: status = sample(orders.status)\n\
                  SELECT id FROM orders WHERE status = :status;\n";

@@ -216,6 +216,12 @@ mirror! {
         execution: Real,
         /// Protocol, network and the client.
         transfer: Real,
+        /// Waiting for other sessions' locks, a part of the execution; null where it was not seen at work.
+        #[serde(default)]
+        lock_wait: Option<Real>,
+        /// How many looks that share comes from; 0 where nobody else was connected.
+        #[serde(default)]
+        lock_looks: u64,
     }
 
     /// An index tried to see what it would do: created in a clone and measured, or
