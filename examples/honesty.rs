@@ -12,7 +12,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use plimsoll::load::{Address, Client};
 use plimsoll::model::evidence::Evidence;
-use plimsoll::model::{Quiet, ScenarioReport};
+use plimsoll::model::{Quiet, ScenarioReport, Verdict};
 use plimsoll::postgres::{Target, ThrowawayOptions};
 use plimsoll::prepare::{Context, Databases};
 use plimsoll::project::Project;
@@ -157,6 +157,9 @@ fn count(report: &ScenarioReport, verdicts: &mut BTreeMap<(String, &'static str)
         let wanted = if query.query.starts_with("kept") { "pass" } else { "fail" };
         for budget in query.budgets.iter().filter(|budget| budget.verdict.word() != wanted) {
             println!("    {}: {}, {}: {}", query.query, budget.text, budget.verdict.word(), budget.because);
+            if let Verdict::Inconclusive { needs } = &budget.verdict {
+                println!("        decided by {needs}");
+            }
         }
     }
     Ok(())

@@ -93,6 +93,8 @@ fn decide_time(
     if let Some(decided) = decide_timed_out(budget, metric, limit, record) {
         return decided;
     }
+    // Of the connections the query took part in: what the machine did after a decision does not undo it.
+    let ping = &ping.of_first(record.latencies.connections.len());
     let found = match limit {
         TimeLimit::AbsoluteUs(limit_us) => {
             estimate(metric, record, confidence).map(|found| (found, limit_us, Unit::Microseconds))

@@ -220,6 +220,11 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
+    /// Those of the first connections only.
+    pub(crate) fn of_first(&self, connections: usize) -> Self {
+        Self { connections: self.connections.iter().take(connections).cloned().collect() }
+    }
+
     /// How many samples.
     pub(crate) fn count(&self) -> usize {
         self.connections.iter().map(Vec::len).sum()

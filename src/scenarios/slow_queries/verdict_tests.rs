@@ -108,6 +108,15 @@ fn what_the_machine_alone_can_cause_is_no_failure() {
 }
 
 #[test]
+fn a_decision_stands_whatever_the_machine_does_afterwards() {
+    let mut slow = record(vec![time(TimeMetric::P95, 850.0)]);
+    slow.latencies.connections.truncate(20);
+    let mut ping = spread(90.0, 110.0);
+    ping.connections[20..].fill(vec![4_000.0; 25]);
+    assert_eq!(judge(&slow, &ping, CONFIDENCE, None).evidence.verdict, Verdict::Fail);
+}
+
+#[test]
 fn a_limit_is_outside_its_budget() {
     let mut flat = record(vec![time(TimeMetric::P50, 1_000.0)]);
     flat.latencies = spread(1_000.0, 1_000.0);
@@ -208,7 +217,7 @@ fn the_reason_names_node_parameters_shares_and_the_tried_index() {
             "40 blocks at most, with user_id=17",
             "Seq Scan on orders takes 100 % of the time with user_id=17",
             "it touches 40 blocks and reads 100 rows to pass on 4",
-            "time: planning 9 %, execution 82 %, transfer and client 9 %",
+            "time: planning 9 %, execution 82 %, transfer and client 9 %; waiting for locks none, as nobody else is connected",
             "tried on a clone: with CREATE INDEX ON orders (user_id) it touches 3 blocks instead of 40 and executes in 0.030 ms instead of 0.900 ms",
         ]
     );
