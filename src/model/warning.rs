@@ -27,6 +27,20 @@ pub enum MeasurementWarning {
         /// Share of wall time the client was on the CPU.
         cpu_share: f64,
     },
+    /// The clock advances in steps that are large against what is measured.
+    CoarseTimer {
+        /// The smallest step seen, in microseconds.
+        step_us: f64,
+        /// Median of the reference statement, in microseconds.
+        ping_us: f64,
+    },
+    /// Sending and receiving the result takes most of the time.
+    SaturatedConnection {
+        /// What was measured.
+        subject: String,
+        /// Share of the client-seen median that is not spent in the server.
+        transfer_share: f64,
+    },
     /// The server runs without its durability.
     DurabilityOff {
         /// The setting, such as `fsync=off`.
@@ -86,6 +100,8 @@ impl MeasurementWarning {
             Self::Drift { .. } => "drift",
             Self::NoisyMachine { .. } => "noisy-machine",
             Self::ClientBound { .. } => "client-bound",
+            Self::CoarseTimer { .. } => "coarse-timer",
+            Self::SaturatedConnection { .. } => "saturated-connection",
             Self::DurabilityOff { .. } => "durability-off",
             Self::DebugBuild => "debug-build",
             Self::ColdCache { .. } => "cold-cache",
@@ -116,6 +132,13 @@ impl MeasurementWarning {
             Self::ClientBound { cpu_share } => format!(
                 "the client was on the CPU for {:.0} % of the time: latencies include its own waiting, use fewer connections",
                 cpu_share * 100.0
+            ),
+            Self::CoarseTimer { step_us, ping_us } => format!(
+                "the clock advances in steps of {step_us:.1} µs where the reference statement takes {ping_us:.0} µs: use counters, or another machine"
+            ),
+            Self::SaturatedConnection { subject, transfer_share } => format!(
+                "{:.0} % of the time of {subject} is sending and receiving its result: this measures the connection, select fewer rows or columns",
+                transfer_share * 100.0
             ),
             Self::DurabilityOff { setting } => {
                 format!("the server runs with {setting}: write timings are better than production's")

@@ -1,4 +1,4 @@
-//! What sessions are doing at one look (manual, "pg_stat_activity").
+//! What sessions are doing at one look (manual, `pg_stat_activity`).
 
 use super::{Error, Session};
 

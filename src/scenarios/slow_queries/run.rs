@@ -13,7 +13,7 @@ use super::reason::index_candidate;
 use super::record::{Latencies, QueryRecord};
 use super::sampling::Sampling;
 use super::sources::{self, Subject};
-use super::summary::{doubts, too_few};
+use super::summary::{doubts, saturated, too_few};
 use super::trial::{suppose_index, try_index};
 use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
@@ -194,6 +194,7 @@ async fn measure_database(
         judged.findings.extend(sources::note(&judged.evidence));
         if matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }) {
             measured.warnings.extend(too_few(record, plan.schedule.confidence));
+            measured.warnings.extend(saturated(record));
         }
         measured.queries.push(judged.evidence);
         measured.findings.extend(judged.findings);

@@ -17,6 +17,15 @@ const DRIFT_FACTOR: f64 = 1.25;
 /// A client busy for this share of the time measures itself.
 const CLIENT_BOUND_SHARE: f64 = 0.8;
 
+/// A clock whose step is this share of the reference statement's time is coarse.
+const COARSE_STEP_SHARE: f64 = 0.05;
+/// So many samples show the step.
+const SAMPLES_FOR_A_STEP: usize = 100;
+
+/// A result whose way takes this share of the time, and so many microseconds, is measured by the connection.
+const SATURATED_SHARE: f64 = 0.5;
+const SATURATED_US: f64 = 1_000.0;
+
 /// The usual figures. `None` without samples.
 pub(crate) fn summarise(latencies: &Latencies) -> Option<LatencySummary> {
     let sorted = latencies.sorted();
@@ -89,6 +98,7 @@ pub(crate) fn doubts(
         warnings.push(MeasurementWarning::ClientBound { cpu_share: client_cpu_share });
     }
     let sorted = ping.sorted();
+    warnings.extend(coarse_timer(&sorted));
     if let (Some(p95), Some(p50)) = (quantile(&sorted, 0.95), quantile(&sorted, 0.5)) {
         let p95_over_median = p95 / p50;
         if p95_over_median > NOISY_P95_OVER_MEDIAN {
@@ -99,6 +109,27 @@ pub(crate) fn doubts(
         warnings.push(MeasurementWarning::Drift { ratio });
     }
     warnings
+}
+
+/// The smallest difference between two samples of many is the clock's step or finer.
+fn coarse_timer(ping: &[f64]) -> Option<MeasurementWarning> {
+    let ping_us = quantile(ping, 0.5)?;
+    let steps = ping.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0);
+    let step_us = steps.min_by(f64::total_cmp)?;
+    let is_coarse = ping.len() >= SAMPLES_FOR_A_STEP && step_us > COARSE_STEP_SHARE * ping_us;
+    is_coarse.then_some(MeasurementWarning::CoarseTimer { step_us, ping_us })
+}
+
+/// A query of which the client sees much more time than the server spends on it.
+pub(crate) fn saturated(record: &QueryRecord) -> Option<MeasurementWarning> {
+    let seen = quantile(&record.latencies.sorted(), 0.5)?;
+    let executions: Vec<f64> = record.server_times.iter().map(|times| times.execution_us).collect();
+    let transfer = seen - median(&executions)?;
+    let is_saturated = transfer > SATURATED_SHARE * seen && transfer > SATURATED_US;
+    is_saturated.then(|| MeasurementWarning::SaturatedConnection {
+        subject: record.name.clone(),
+        transfer_share: transfer / seen,
+    })
 }
 
 /// A percentile that a time budget asks for, with fewer samples than any distribution-free interval
@@ -141,6 +172,7 @@ fn drift(ping: &Latencies) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::ServerTime;
     use super::*;
     use crate::project::budget::{Budget, TimeLimit};
 
@@ -163,6 +195,33 @@ mod tests {
         assert_eq!(too_few(&record(TimeMetric::P99, 459), 0.99), None);
         assert_eq!(too_few(&record(TimeMetric::P50, 7), 0.99), None);
         assert_eq!(too_few(&record(TimeMetric::Avg, 1), 0.99), None);
+    }
+
+    #[test]
+    fn a_clock_that_ticks_coarsely_is_told_from_a_fine_one() {
+        let ticks = |step: f64| (0..200).map(|i| 100.0 + step * f64::from(i % 5)).collect::<Vec<f64>>();
+        let sorted = |mut samples: Vec<f64>| {
+            crate::stats::quantile::sort(&mut samples);
+            coarse_timer(&samples).map(|warning| warning.code())
+        };
+        assert_eq!(sorted(ticks(10.0)), Some("coarse-timer"));
+        assert_eq!(sorted(ticks(0.1)), None);
+        assert_eq!(sorted(vec![100.0; 200]), None, "no step was seen");
+    }
+
+    #[test]
+    fn a_result_that_takes_longer_to_send_than_to_find_saturates_the_connection() {
+        let with = |seen: f64, execution_us: f64| {
+            let record = QueryRecord {
+                latencies: flat(&[seen; 5]),
+                server_times: vec![ServerTime { planning_us: 10.0, execution_us }],
+                ..QueryRecord::default()
+            };
+            saturated(&record).map(|warning| warning.code())
+        };
+        assert_eq!(with(50_000.0, 20_000.0), Some("saturated-connection"));
+        assert_eq!(with(50_000.0, 30_000.0), None);
+        assert_eq!(with(300.0, 20.0), None, "what a round trip costs is no saturation");
     }
 
     fn flat(levels: &[f64]) -> Latencies {
@@ -203,9 +262,11 @@ mod tests {
             doubts(ping, share, debug).iter().map(MeasurementWarning::code).collect::<Vec<_>>()
         };
         assert_eq!(codes(&flat(&[100.0; 20]), 0.9, true), ["debug-build", "client-bound"]);
-        let levels: Vec<f64> = (0..21).map(|c| if c < 7 { 100.0 } else { 140.0 }).collect();
+        let step = |sample: i32| f64::from(sample) * 0.1;
+        let levels: Vec<f64> = (0..21).map(|c| step(c) + if c < 7 { 100.0 } else { 140.0 }).collect();
         assert_eq!(codes(&flat(&levels), 0.1, false), ["drift"]);
-        let uneven: Vec<f64> = (0..20).map(|sample| if sample < 2 { 900.0 } else { 100.0 }).collect();
+        let uneven: Vec<f64> =
+            (0..20).map(|sample| step(sample) + if sample < 2 { 900.0 } else { 100.0 }).collect();
         assert_eq!(codes(&Latencies { connections: vec![uneven; 20] }, 0.1, false), ["noisy-machine"]);
     }
 }
