@@ -9,7 +9,7 @@ use plimsoll::wire::{
     StartupPacket,
 };
 
-/// The first bytes say which splitter and which pieces; the rest is the stream.
+// The first bytes say which splitter and which pieces; the rest is the stream.
 fuzz_target!(|input: (bool, u8, Vec<u8>, &[u8])| {
     let (is_frontend, kept, cuts, stream) = input;
     let splitter = || {
