@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(&text[orders.span.clone()], "orders");
         assert_eq!(
             orders.columns[0].source,
-            ValueSource::References { table: "users".into(), column: "id".into(), skew: Skew::Zipf(1.05) }
+            ValueSource::References { table: "users".into(), column: "id".into(), skew: Skew::Zipf(0.2) }
         );
         let ValueSource::Number(total) = &orders.columns[3].source else { panic!("total is a number") };
         assert_eq!(total.distribution, NumberDistribution::Lognormal { median: 60.0, sigma: 0.8 });

@@ -148,7 +148,7 @@ mod tests {
         let mut first = Vec::new();
         write(&kept, &mut first).unwrap();
         let back = read(std::str::from_utf8(&first).unwrap()).unwrap();
-        assert_eq!(back.queries[0].sets[0].plans, [r#"[{"Plan":{"Actual Rows":3,"Node Type":"Seq Scan"}}]"#]);
+        assert_eq!(back.queries[0].sets[0].plans, [r#"[{"Plan":{"Node Type":"Seq Scan","Actual Rows":3}}]"#]);
         assert_eq!((&back.tables, &back.server_version), (&kept.tables, &kept.server_version));
         let mut second = Vec::new();
         write(&back, &mut second).unwrap();
