@@ -82,7 +82,7 @@ async fn the_demo_is_filled_as_declared() {
     assert_agreement(&outcome, 15);
     // The figures that the demo's story rests on.
     let blocks = "SELECT pg_relation_size('orders') / 8192";
-    assert_eq!(number(&database, blocks).await, 39, "blocks of orders");
+    assert_eq!(number(&database, blocks).await, 124, "blocks of orders");
     let next = "INSERT INTO orders (user_id, created_at, status, total, shipping_address) \
                 VALUES (1, now(), 'paid', 1, 'x') RETURNING id";
     assert_eq!(number(&database, next).await, 2501);
