@@ -3,12 +3,18 @@
 //! other end until it is gone.
 
 use super::stream::Stream;
+use mio::{Interest, Registry, Token};
 use std::io;
+
+/// What the system is to tell where a write waits.
+pub(super) const READ_AND_WRITE: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// A stream with its readiness and its unsent bytes.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) stream: Stream,
+    /// The system tells when it takes bytes again.
+    is_write_watched: bool,
     unsent: Vec<u8>,
     sent: usize,
     /// The system may have bytes for us.
@@ -27,9 +33,11 @@ pub(super) struct End {
 }
 
 impl End {
-    pub(super) fn new(stream: Stream) -> Self {
+    /// Of a stream that is registered, with interest in writing where `is_write_watched`.
+    pub(super) fn new(stream: Stream, is_write_watched: bool) -> Self {
         Self {
             stream,
+            is_write_watched,
             unsent: Vec::new(),
             sent: 0,
             is_readable: true,
@@ -118,6 +126,20 @@ impl End {
                 true
             }
         }
+    }
+
+    /// Watches for room to write only while there is something to write. A Unix
+    /// socket tells of room whenever its peer takes a message, which would wake
+    /// the thread once more for every statement.
+    pub(super) fn watch(&mut self, registry: &Registry, token: Token, is_connecting: bool) -> io::Result<()> {
+        let is_waiting = !self.is_deaf && (!self.unsent.is_empty() || self.stream.holds_back());
+        let wants_write = is_connecting || is_waiting;
+        if wants_write == self.is_write_watched {
+            return Ok(());
+        }
+        self.is_write_watched = wants_write;
+        let interest = if wants_write { READ_AND_WRITE } else { Interest::READABLE };
+        self.stream.reregister(registry, token, interest)
     }
 
     /// Ends our side, once.

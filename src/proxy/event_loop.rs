@@ -191,12 +191,12 @@ impl EventLoop {
             self.links.push(None);
             self.links.len() - 1
         });
-        if stream.register(self.poll.registry(), client_token(index)).is_err() {
+        if stream.register(self.poll.registry(), client_token(index), Interest::READABLE).is_err() {
             self.free.push(index);
             return;
         }
         let id = self.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        self.links[index] = Some(Box::new(Link::new(id, End::new(stream), &self.shared)));
+        self.links[index] = Some(Box::new(Link::new(id, End::new(stream, false), &self.shared)));
         self.drive(index);
     }
 
@@ -217,6 +217,7 @@ impl EventLoop {
         let mut around = Surroundings {
             shared: &self.shared,
             registry: self.poll.registry(),
+            client_token: client_token(index),
             server_token: server_token(index),
             buffer: &mut self.buffer,
             wake_at: None,
@@ -273,6 +274,7 @@ impl EventLoop {
                 link.end(&mut Surroundings {
                     shared: &self.shared,
                     registry: self.poll.registry(),
+                    client_token: client_token(index),
                     server_token: server_token(index),
                     buffer: &mut self.buffer,
                     wake_at: None,

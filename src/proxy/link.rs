@@ -6,7 +6,7 @@
 //! the observer only after that.
 
 use super::delay::SlowWire;
-use super::end::End;
+use super::end::{End, READ_AND_WRITE};
 use super::findings::Asker;
 use super::queue::Event;
 use super::recorder::Shared;
@@ -16,6 +16,7 @@ use crate::stats::clock;
 use crate::wire::{STARTUP_BYTES_MAX, StartupPacket, encode};
 use mio::{Registry, Token};
 use rustls::{ClientConnection, ServerConnection};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -30,6 +31,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub(super) struct Surroundings<'a> {
     pub(super) shared: &'a Shared,
     pub(super) registry: &'a Registry,
+    /// The token of the link's client socket.
+    pub(super) client_token: Token,
     /// The token of the link's server socket.
     pub(super) server_token: Token,
     /// Where reads go; shared by all links of the thread.
@@ -91,6 +94,21 @@ impl Link {
 
     /// Does what can be done now. False once the link is over.
     pub(super) fn drive(&mut self, around: &mut Surroundings<'_>) -> bool {
+        self.advance(around) && self.watch(around).is_ok()
+    }
+
+    /// Has the system tell when what could not be done now can.
+    fn watch(&mut self, around: &Surroundings<'_>) -> io::Result<()> {
+        self.client.watch(around.registry, around.client_token, false)?;
+        let is_connecting = self.phase == Phase::Connecting;
+        match &mut self.server {
+            Some(server) => server.watch(around.registry, around.server_token, is_connecting),
+            None => Ok(()),
+        }
+    }
+
+    /// False once the link is over.
+    fn advance(&mut self, around: &mut Surroundings<'_>) -> bool {
         if self.phase == Phase::Head && !self.read_head(around) {
             return false;
         }
@@ -193,12 +211,12 @@ impl Link {
 
     fn begin_to_connect(&mut self, around: &mut Surroundings<'_>) {
         let connected = around.shared.upstream.address.connect().and_then(|mut stream| {
-            stream.register(around.registry, around.server_token)?;
+            stream.register(around.registry, around.server_token, READ_AND_WRITE)?;
             Ok(stream)
         });
         match connected {
             Ok(stream) => {
-                let mut server = End::new(stream);
+                let mut server = End::new(stream, true);
                 server.is_readable = false;
                 self.server = Some(server);
                 self.phase = Phase::Connecting;
@@ -417,7 +435,7 @@ impl Link {
         }
     }
 
-    fn refuse_unreachable(&mut self, around: &Surroundings<'_>, error: &std::io::Error) {
+    fn refuse_unreachable(&mut self, around: &Surroundings<'_>, error: &io::Error) {
         let address = &around.shared.upstream.address;
         let text = format!("could not connect to the server at {address}: {error}");
         self.refuse(around, "08001", &text, "Is the server still running?");

@@ -65,11 +65,28 @@ impl Stream {
         Self { socket: Socket::Unix(stream), tls: None }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
+    pub(super) fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
         match &mut self.socket {
             Socket::Tcp(stream) => stream.register(registry, token, interest),
             Socket::Unix(stream) => stream.register(registry, token, interest),
+        }
+    }
+
+    /// Has the system tell of something else from now on; of what is so already, too.
+    pub(super) fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match &mut self.socket {
+            Socket::Tcp(stream) => stream.reregister(registry, token, interest),
+            Socket::Unix(stream) => stream.reregister(registry, token, interest),
         }
     }
 
@@ -134,6 +151,11 @@ impl Stream {
                 Ok(taken)
             }
         }
+    }
+
+    /// Whether TLS holds bytes back that the socket did not take.
+    pub(super) fn holds_back(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.connection.wants_write())
     }
 
     /// Sends what TLS holds back; true once nothing is left.
