@@ -21,37 +21,41 @@ impl Plan {
     pub fn fingerprint(&self) -> Fingerprint {
         let mut text = String::new();
         for visit in self.walk() {
-            let _ = writeln!(text, "{:indent$}{}", "", line(visit.node), indent = visit.depth * 2);
+            let _ = writeln!(text, "{:indent$}{}", "", visit.node.shape(), indent = visit.depth * 2);
         }
         let hash = xxh3_64(text.as_bytes());
         Fingerprint { text, hash }
     }
 }
 
-fn line(node: &PlanNode) -> String {
-    let mut line = String::new();
-    if let Some(name) = &node.subplan_name {
-        let name = name.split(" (returns").next().unwrap_or(name);
-        let _ = write!(line, "{}: ", without_numbers(name));
-    }
-    let mut bare = node.clone();
-    bare.children = Vec::new();
-    bare.alias = node.alias.as_deref().map(|alias| without_suffix(alias).to_owned());
-    bare.index = node.index.as_deref().map(|index| stable_index_name(index).to_owned());
-    line.push_str(&bare.label());
-    for condition in &node.conditions {
-        let _ = write!(line, " [{}: {}]", condition.kind.name(), normalise_expression(&condition.text));
-    }
-    for (name, keys) in [("Sort Key", &node.sort_key), ("Group Key", &node.group_key)] {
-        if !keys.is_empty() {
-            let keys: Vec<_> = keys.iter().map(|key| normalise_expression(key)).collect();
-            let _ = write!(line, " [{name}: {}]", keys.join(", "));
+impl PlanNode {
+    /// What it does, without what is below it and without what may differ by accident: one line of a fingerprint.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        let mut line = String::new();
+        if let Some(name) = &self.subplan_name {
+            let name = name.split(" (returns").next().unwrap_or(name);
+            let _ = write!(line, "{}: ", without_numbers(name));
         }
+        let mut bare = self.clone();
+        bare.children = Vec::new();
+        bare.alias = self.alias.as_deref().map(|alias| without_suffix(alias).to_owned());
+        bare.index = self.index.as_deref().map(|index| stable_index_name(index).to_owned());
+        line.push_str(&bare.label());
+        for condition in &self.conditions {
+            let _ = write!(line, " [{}: {}]", condition.kind.name(), normalise_expression(&condition.text));
+        }
+        for (name, keys) in [("Sort Key", &self.sort_key), ("Group Key", &self.group_key)] {
+            if !keys.is_empty() {
+                let keys: Vec<_> = keys.iter().map(|key| normalise_expression(key)).collect();
+                let _ = write!(line, " [{name}: {}]", keys.join(", "));
+            }
+        }
+        if self.scan_direction.as_deref() == Some("Backward") {
+            line.push_str(" backward");
+        }
+        line
     }
-    if node.scan_direction.as_deref() == Some("Backward") {
-        line.push_str(" backward");
-    }
-    line
 }
 
 /// `CREATE INDEX` without a name numbers repeated names: `t_c_idx1` counts as `t_c_idx`.

@@ -21,7 +21,7 @@ pub fn render(plan: &Plan) -> String {
             let _ = write!(text, "  own blocks={}", own.buffers.touched());
         }
         text.push('\n');
-        for line in details(own.node) {
+        for line in own.node.details() {
             let _ = writeln!(text, "{:indent$}  {line}", "");
         }
     }
@@ -47,37 +47,42 @@ fn figures(node: &PlanNode) -> String {
     figures
 }
 
-fn details(node: &PlanNode) -> Vec<String> {
-    let mut lines: Vec<String> = node
-        .conditions
-        .iter()
-        .map(|condition| format!("{}: {}", condition.kind.name(), condition.text))
-        .collect();
-    let keys = [
-        ("Sort Key", &node.sort_key),
-        ("Presorted Key", &node.presorted_key),
-        ("Group Key", &node.group_key),
-    ];
-    for (name, keys) in keys.into_iter().filter(|(_, keys)| !keys.is_empty()) {
-        lines.push(format!("{name}: {}", keys.join(", ")));
+impl PlanNode {
+    /// Its conditions, keys and space, one line each, as EXPLAIN's text format words them.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .conditions
+            .iter()
+            .map(|condition| format!("{}: {}", condition.kind.name(), condition.text))
+            .collect();
+        let keys = [
+            ("Sort Key", &self.sort_key),
+            ("Presorted Key", &self.presorted_key),
+            ("Group Key", &self.group_key),
+        ];
+        for (name, keys) in keys.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+            lines.push(format!("{name}: {}", keys.join(", ")));
+        }
+        if self.total_rows_removed() > 0.0 {
+            lines.push(format!("Rows removed: {:.0}", self.total_rows_removed()));
+        }
+        if let Some(method) = &self.sort.method {
+            let kind = self.sort.space_type.as_deref().unwrap_or("space");
+            lines.push(format!("Sort Method: {method}, {kind} {} kB", self.sort.space_kb.unwrap_or(0.0)));
+        }
+        if let Some(batches) = self.hash.batches {
+            let memory = self.hash.peak_memory_kb.unwrap_or(0.0);
+            lines.push(format!("Batches: {batches}, memory {memory} kB"));
+        }
+        if let Some(planned) = self.workers_planned {
+            let launched =
+                self.workers_launched.map_or_else(String::new, |count| format!(", launched {count}"));
+            lines.push(format!("Workers: planned {planned}{launched}"));
+        }
+        if let Some(buffers) = self.buffers.filter(|buffers| buffers.temp() > 0) {
+            lines.push(format!("Temp blocks: read {}, written {}", buffers.temp_read, buffers.temp_written));
+        }
+        lines
     }
-    if node.total_rows_removed() > 0.0 {
-        lines.push(format!("Rows removed: {:.0}", node.total_rows_removed()));
-    }
-    if let Some(method) = &node.sort.method {
-        let kind = node.sort.space_type.as_deref().unwrap_or("space");
-        lines.push(format!("Sort Method: {method}, {kind} {} kB", node.sort.space_kb.unwrap_or(0.0)));
-    }
-    if let Some(batches) = node.hash.batches {
-        let memory = node.hash.peak_memory_kb.unwrap_or(0.0);
-        lines.push(format!("Batches: {batches}, memory {memory} kB"));
-    }
-    if let Some(planned) = node.workers_planned {
-        let launched = node.workers_launched.map_or_else(String::new, |count| format!(", launched {count}"));
-        lines.push(format!("Workers: planned {planned}{launched}"));
-    }
-    if let Some(buffers) = node.buffers.filter(|buffers| buffers.temp() > 0) {
-        lines.push(format!("Temp blocks: read {}, written {}", buffers.temp_read, buffers.temp_written));
-    }
-    lines
 }

@@ -1,6 +1,10 @@
 //! Evidence of `regression`: what a schema change did to every query, and to
 //! the traffic while it ran.
 
+mod trees;
+
+pub use trees::{ComparedNode, ComparedTree, NodeChange};
+
 use crate::model::{Interval, Unit, Variant};
 
 /// Everything a reader may want to see behind the verdict of `regression`.
@@ -134,6 +138,8 @@ pub struct ParameterComparison {
     pub plan_before: String,
     /// The plan after, drawn; empty where the query failed after the change.
     pub plan_after: String,
+    /// Both plans, node by node.
+    pub trees: (ComparedTree, ComparedTree),
     /// What was returned, before and after; `None` where it was not compared.
     pub result: Option<ResultComparison>,
 }

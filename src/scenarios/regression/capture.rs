@@ -110,6 +110,7 @@ fn add(
         cost: (before.root.estimate.total_cost, after.root.estimate.total_cost),
         plan_before: render(&before),
         plan_after: render(&after),
+        trees: diff::trees(&before, &after),
         result: None,
     });
     for (side, json) in [(Variant::Before, before_json), (Variant::After, after_json)] {

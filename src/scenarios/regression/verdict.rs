@@ -249,6 +249,7 @@ mod tests {
             cost: (1.0, 1.0),
             plan_before: "x".into(),
             plan_after: "x".into(),
+            trees: Default::default(),
             result: None,
         }
     }

@@ -7,6 +7,7 @@ mod deadlock_sweep;
 mod growth;
 mod latency;
 mod n_plus_one;
+mod plan_trees;
 mod regression;
 mod scale;
 mod svg;

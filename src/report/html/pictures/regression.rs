@@ -1,5 +1,6 @@
 //! Every changed query with its plans side by side, and what changed in them.
 
+use super::plan_trees;
 use super::svg::escape;
 use crate::model::evidence::regression::{
     Change, CounterComparison, ParameterComparison, QueryComparison, RegressionEvidence,
@@ -84,13 +85,23 @@ fn write_set(evidence: &RegressionEvidence, query: &str, set: &ParameterComparis
             .collect();
         let _ = write!(out, "<p class=\"quiet\">The same on both sides: {}</p>", escape(&names.join(", ")));
     }
+    let names = (evidence.from.as_str(), evidence.to.as_str());
+    if set.trees.0.nodes.is_empty() {
+        write_drawn_plans(names, set, out);
+    } else {
+        out.push_str(&plan_trees::figure(query, names, &set.trees));
+    }
+}
+
+/// The plans as they were drawn, for a run of a version that kept no trees.
+fn write_drawn_plans((from, to): (&str, &str), set: &ParameterComparison, out: &mut String) {
     let _ = write!(
         out,
         "<div class=\"sides\"><div><p><strong>Before ({})</strong></p><pre tabindex=\"0\">{}</pre></div>\
          <div><p><strong>After ({})</strong></p><pre tabindex=\"0\">{}</pre></div></div>",
-        escape(&evidence.from),
+        escape(from),
         marked(&set.plan_before, &set.plan_after),
-        escape(&evidence.to),
+        escape(to),
         marked(&set.plan_after, &set.plan_before)
     );
 }

@@ -3,10 +3,10 @@
 use super::super::mirror::{Mirror, Omitted, Real};
 use super::super::run::{Bounds, UnitWord};
 use crate::model::evidence::regression::{
-    Attribution, Change, CounterComparison, DurationGrowth, IndexSize, LockTaken, MigrationUnderLoad,
-    NoiseFloor, ParameterComparison, PlanChange, PlanChangeKind, QueryComparison, RatioEstimate, RatioLimits,
-    RegressionEvidence, ResultComparison, ResultVerdict, SidesApart, StatementUnderLoad, TableGrowth,
-    TimeComparison, WriteCost,
+    Attribution, Change, ComparedNode, ComparedTree, CounterComparison, DurationGrowth, IndexSize, LockTaken,
+    MigrationUnderLoad, NodeChange, NoiseFloor, ParameterComparison, PlanChange, PlanChangeKind,
+    QueryComparison, RatioEstimate, RatioLimits, RegressionEvidence, ResultComparison, ResultVerdict,
+    SidesApart, StatementUnderLoad, TableGrowth, TimeComparison, WriteCost,
 };
 
 mirror! {
@@ -117,8 +117,55 @@ mirror! {
         plan_before: String,
         /// The plan after, drawn; empty where the query failed after the change.
         plan_after: String,
+        /// Both plans, node by node.
+        #[serde(default)]
+        trees: (ComparedTreeEntry, ComparedTreeEntry),
         /// What was returned, before and after; `None` where it was not compared.
         result: Option<ResultComparisonEntry>,
+    }
+
+    /// A plan tree, ready to be drawn.
+    #[derive(Default)]
+    struct ComparedTreeEntry of ComparedTree {
+        /// Its nodes, parents first.
+        nodes: Vec<ComparedNodeEntry>,
+        /// Nodes beyond the bound on `nodes`.
+        left_out: usize,
+    }
+
+    /// One node and what the other side has in its place.
+    struct ComparedNodeEntry of ComparedNode {
+        /// 0 at the root.
+        depth: usize,
+        /// Such as `Index Scan using idx_orders_user on orders o`.
+        label: String,
+        /// Which part of the statement it starts, such as `CTE recent`; empty for most.
+        part: String,
+        /// Conditions, keys and space, one line each.
+        details: Vec<String>,
+        /// The planner's cost of it and all below.
+        cost: Real,
+        /// Rows the planner expected of a loop.
+        planned_rows: Real,
+        /// Rows of a loop on average; `None` where nothing was executed.
+        actual_rows: Option<Real>,
+        /// How often it ran; 0 where the execution never came here.
+        loops: Option<Real>,
+        /// Shared and local blocks of it and all below; `None` where they were not counted.
+        buffers: Option<u64>,
+        /// Of these, its own.
+        own_buffers: Option<u64>,
+        /// Against the other side.
+        change: NodeChangeEntry,
+        /// The place of its counterpart in the other tree's nodes.
+        counterpart: Option<usize>,
+    }
+
+    /// What became of a node.
+    words NodeChangeEntry of NodeChange {
+        Same = "same",
+        Differs = "differs",
+        OnlyHere = "only-here",
     }
 
     /// A deterministic counter on both sides.

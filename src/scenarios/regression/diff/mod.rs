@@ -9,7 +9,10 @@
 
 mod joins;
 mod scans;
+mod trees;
 mod upper;
+
+pub use trees::trees;
 
 use crate::model::evidence::regression::{PlanChange, PlanChangeKind};
 use crate::plan::{Plan, PlanNode};

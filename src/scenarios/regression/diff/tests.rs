@@ -4,7 +4,7 @@ use super::diff;
 use crate::plan::Plan;
 use proptest::prelude::*;
 
-fn plan(root: &str) -> Plan {
+pub(super) fn plan(root: &str) -> Plan {
     Plan::parse(&format!("[{{\"Plan\": {root}}}]")).unwrap()
 }
 
@@ -12,12 +12,12 @@ fn sentences(before: &str, after: &str) -> Vec<String> {
     diff(&plan(before), &plan(after)).iter().map(super::PlanChange::sentence).collect()
 }
 
-const SEQ: &str = r#"{"Node Type": "Sort", "Sort Key": ["created_at DESC"], "Plans": [{"Node Type": "Seq Scan",
+pub(super) const SEQ: &str = r#"{"Node Type": "Sort", "Sort Key": ["created_at DESC"], "Plans": [{"Node Type": "Seq Scan",
     "Relation Name": "orders", "Alias": "o", "Filter": "((user_id = 17) AND (status = 'paid'::text))"}]}"#;
-const BITMAP: &str = r#"{"Node Type": "Sort", "Sort Key": ["created_at DESC"], "Plans": [{"Node Type": "Bitmap Heap Scan",
+pub(super) const BITMAP: &str = r#"{"Node Type": "Sort", "Sort Key": ["created_at DESC"], "Plans": [{"Node Type": "Bitmap Heap Scan",
     "Relation Name": "orders", "Alias": "o", "Recheck Cond": "(user_id = 17)", "Filter": "(status = 'paid'::text)", "Plans": [
       {"Node Type": "Bitmap Index Scan", "Index Name": "idx_user", "Index Cond": "(user_id = 17)"}]}]}"#;
-const INDEX: &str = r#"{"Node Type": "Index Scan", "Index Name": "idx_user_created", "Scan Direction": "Forward",
+pub(super) const INDEX: &str = r#"{"Node Type": "Index Scan", "Index Name": "idx_user_created", "Scan Direction": "Forward",
     "Relation Name": "orders", "Alias": "o", "Index Cond": "(user_id = $1)", "Filter": "(status = $2)"}"#;
 
 #[test]
@@ -54,7 +54,7 @@ fn noise_is_not_a_change() {
     assert_eq!(sentences(before, after), [""; 0]);
 }
 
-fn join(method: &str, outer: &str, inner: &str) -> String {
+pub(super) fn join(method: &str, outer: &str, inner: &str) -> String {
     let scan = |alias: &str, side: &str| {
         format!(
             r#"{{"Node Type": "Seq Scan", "Relation Name": "{alias}", "Alias": "{alias}", "Parent Relationship": "{side}"}}"#
@@ -101,7 +101,7 @@ fn an_estimate_gone_wrong_is_named() {
     assert_eq!(sentences(&scan(900), &scan(200)), [""; 0]);
 }
 
-fn any_node() -> impl Strategy<Value = String> {
+pub(super) fn any_node() -> impl Strategy<Value = String> {
     let leaf = (0..4_usize, 0..3_usize, any::<bool>()).prop_map(|(table, method, filter)| {
         let method = ["Seq Scan", "Index Scan", "Mystery Scan"][method];
         let filter =

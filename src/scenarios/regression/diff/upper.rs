@@ -14,7 +14,7 @@ pub(super) fn diff(before: &Plan, after: &Plan) -> Vec<PlanChange> {
     changes
 }
 
-fn keys(keys: &[String]) -> String {
+pub(super) fn keys(keys: &[String]) -> String {
     keys.iter().map(|key| normalise_expression(key)).collect::<Vec<_>>().join(", ")
 }
 

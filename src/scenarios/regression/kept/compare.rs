@@ -131,6 +131,7 @@ fn compare_query(
                 cost: (before.root.estimate.total_cost, after.root.estimate.total_cost),
                 plan_before: render(&before),
                 plan_after: render(&after),
+                trees: diff::trees(&before, &after),
                 result: None,
             });
             for (side, json) in [(Variant::Before, old_json), (Variant::After, new_json)] {
