@@ -15,6 +15,7 @@ use crate::proxy::Destination;
 use crate::report::kept_index;
 use crate::report::kept_run::{KeepError, KeptRun};
 use crate::scenarios::{deadlock, n_plus_one, regression, slow_queries};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// One scenario to run, with its options.
@@ -51,6 +52,29 @@ impl Job {
             Self::Deadlock(_) => Scenario::Deadlock,
             Self::Regression(_) => Scenario::Regression,
             Self::Skip(scenario, _) => *scenario,
+        }
+    }
+
+    /// What the command named: nothing else is asked about. Empty: everything there is.
+    fn confined_to(&self) -> Vec<String> {
+        let path = |path: &PathBuf| path.display().to_string();
+        match self {
+            Self::SlowQueries(options) => {
+                let statements = options.from_statements.map(|_| "pg_stat_statements".to_owned());
+                options
+                    .queries
+                    .iter()
+                    .cloned()
+                    .chain(statements)
+                    .chain(options.trace.iter().map(path))
+                    .collect()
+            }
+            Self::Regression(options) => options.queries.clone(),
+            Self::Deadlock(options) => {
+                let specs = options.files.iter().map(|file| file.name.clone());
+                specs.chain(options.traces.iter().map(path)).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -151,7 +175,7 @@ async fn run_jobs(
 ) -> Result<(RunReport, Option<ExitCode>), Failure> {
     let growing = GrowingReport {
         kept,
-        report: Mutex::new(empty_report(session, kept)),
+        report: Mutex::new(empty_report(session, kept, &jobs)),
         plans_written: Mutex::default(),
         terminal: session.terminal,
     };
@@ -232,7 +256,7 @@ fn plan_file_name(plan: &KeptPlan) -> String {
     format!("plans/{}.{}.{label}.json", safe(&plan.query), plan.side.word())
 }
 
-fn empty_report(session: &Session<'_>, kept: &KeptRun) -> RunReport {
+fn empty_report(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> RunReport {
     let mut warnings = Vec::new();
     if cfg!(debug_assertions) {
         warnings.push(MeasurementWarning::DebugBuild);
@@ -249,6 +273,7 @@ fn empty_report(session: &Session<'_>, kept: &KeptRun) -> RunReport {
         target: Some(target),
         environment: environment::read(&session.project.root),
         seed: session.seed,
+        confined_to: jobs.iter().flat_map(Job::confined_to).collect(),
         scenarios: Vec::new(),
         warnings,
         complete: false,

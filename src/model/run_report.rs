@@ -140,6 +140,8 @@ pub struct RunReport {
     pub environment: Environment,
     /// Replays everything random.
     pub seed: u64,
+    /// The queries, specs or recordings that the command named, where it named any: nothing else was asked about.
+    pub confined_to: Vec<String>,
     /// One entry per scenario asked for, in running order.
     pub scenarios: Vec<ScenarioReport>,
     /// Doubt about the whole run.

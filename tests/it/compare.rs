@@ -94,6 +94,45 @@ fn a_run_does_not_differ_from_itself() {
 }
 
 #[test]
+fn what_a_run_was_not_asked_about_is_neither_gone_nor_new() {
+    let whole = without_debug(sample());
+    let mut named = without_debug(sample());
+    named.confined_to = vec!["other_query".into()];
+    named.scenarios[0].findings.clear();
+    for m in &mut named.scenarios[0].measurements {
+        m.subject = "other_query".into();
+    }
+    let words = |comparison: &Comparison<'_>| {
+        let mut words: Vec<String> = comparison
+            .measurements
+            .iter()
+            .map(|pair| format!("{} {}", pair.any().subject, pair.judgement.word()))
+            .collect();
+        words.sort();
+        words.dedup();
+        words
+    };
+    let comparison = Comparison::of(&whole, &named);
+    assert!(comparison.headline().contains("0 gone, 0 in both, 1 about what one run was not asked"));
+    // The whole run was asked about the other query too, and knows nothing of it: that one is new.
+    let judged = words(&comparison);
+    assert!(judged.contains(&"order_history not asked after".to_owned()), "{judged:?}");
+    assert!(judged.contains(&"other_query new".to_owned()), "{judged:?}");
+    // Named or not, what both were asked about and one lacks is gone.
+    let mut without = without_debug(sample());
+    without.scenarios[0].findings.clear();
+    without.scenarios[0].measurements.clear();
+    let comparison = Comparison::of(&whole, &without);
+    assert_eq!(comparison.gone.len(), 1);
+    assert!(words(&comparison).contains(&"order_history gone".to_owned()));
+    // A run that was cut short says nothing about what it lacks.
+    without.complete = false;
+    let comparison = Comparison::of(&whole, &without);
+    assert_eq!((comparison.gone.len(), comparison.not_asked), (0, 1));
+    assert!(words(&comparison).contains(&"order_history not reached after".to_owned()));
+}
+
+#[test]
 fn text_of_a_report_is_no_markup() {
     let (then, now) = (without_debug(sample()), without_debug(repaired()));
     let mut bytes = Vec::new();

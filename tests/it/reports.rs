@@ -80,6 +80,7 @@ pub(crate) fn sample() -> RunReport {
             processor: Some("a processor".into()),
         },
         seed: 42,
+        confined_to: vec![],
         scenarios: vec![
             ScenarioReport {
                 findings: vec![over_budget],

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io;
 
 /// Goes up when a key changes its meaning or goes away.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// Writes the comparison, indented, with a final newline.
 ///
@@ -31,6 +31,7 @@ pub fn write(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result
             "new": findings(&comparison.new),
             "gone": findings(&comparison.gone),
             "in_both": comparison.kept,
+            "not_asked_in_one": comparison.not_asked,
         },
         "measurements": comparison.measurements.iter().map(|pair| {
             let m = pair.any();

@@ -5,8 +5,8 @@
 //! apart than chance takes them in about one pair of 170. Everything else is
 //! not told apart.
 
-use super::{Fairness, VerdictPair};
-use crate::model::{Measurement, Scenario, Unit};
+use super::{Fairness, VerdictPair, asked};
+use crate::model::{Measurement, RunReport, Scenario, Unit};
 
 /// A measurement in either run or both.
 #[derive(Debug, Clone)]
@@ -34,22 +34,32 @@ pub enum Judgement {
     NotToldApart,
     /// Not judged, and why.
     NotJudged(String),
-    /// Only one of the runs has it.
-    OnlyOne,
+    /// Both runs asked, and only the earlier one has it.
+    Gone,
+    /// Both runs asked, and only the later one has it.
+    New,
+    /// The earlier run was not asked about it, or did not reach it: which of the two.
+    NotBefore(&'static str),
+    /// The later run was not asked about it, or did not reach it: which of the two.
+    NotAfter(&'static str),
 }
 
 impl Judgement {
     /// A word or two.
     #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
+    pub fn word(&self) -> String {
+        let word = match self {
             Self::Lower => "lower",
             Self::Higher => "higher",
             Self::Same => "the same",
             Self::NotToldApart => "not told apart",
             Self::NotJudged(_) => "not judged",
-            Self::OnlyOne => "in one run only",
-        }
+            Self::Gone => "gone",
+            Self::New => "new",
+            Self::NotBefore(why) => return format!("{why} before"),
+            Self::NotAfter(why) => return format!("{why} after"),
+        };
+        word.to_owned()
     }
 
     /// Whether it is lower or higher.
@@ -87,30 +97,36 @@ impl<'a> MeasurementPair<'a> {
 }
 
 /// The pairs of all scenarios that both runs asked about, those that changed most first.
-pub(super) fn pairs<'a>(verdicts: &[VerdictPair<'a>], fairness: &Fairness) -> Vec<MeasurementPair<'a>> {
+pub(super) fn pairs<'a>(
+    (then, now): (&RunReport, &RunReport),
+    verdicts: &[VerdictPair<'a>],
+    fairness: &Fairness,
+) -> Vec<MeasurementPair<'a>> {
     let mut pairs = Vec::new();
     for verdict in verdicts {
-        let (Some(then), Some(now)) = (verdict.before, verdict.after) else { continue };
+        let (Some(earlier), Some(later)) = (verdict.before, verdict.after) else { continue };
+        let scenario = verdict.scenario;
         let same = |a: &Measurement, b: &Measurement| {
             (&a.subject, a.metric, &a.volume, a.variant) == (&b.subject, b.metric, &b.volume, b.variant)
         };
-        for before in &then.measurements {
-            let after = now.measurements.iter().find(|after| same(before, after));
-            let judgement = after.map_or(Judgement::OnlyOne, |after| judge(before, after, fairness));
-            pairs.push(MeasurementPair {
-                scenario: verdict.scenario,
-                before: Some(before),
-                after,
-                judgement,
-            });
+        let why = |run, other, m: &Measurement| {
+            asked::not_asked(run, other, scenario, &m.subject, m.volume.as_deref())
+        };
+        for before in &earlier.measurements {
+            let after = later.measurements.iter().find(|after| same(before, after));
+            let judgement = match after {
+                Some(after) => judge(before, after, fairness),
+                None => why(now, then, before).map_or(Judgement::Gone, Judgement::NotAfter),
+            };
+            pairs.push(MeasurementPair { scenario, before: Some(before), after, judgement });
         }
         let only_now =
-            now.measurements.iter().filter(|after| !then.measurements.iter().any(|b| same(b, after)));
+            later.measurements.iter().filter(|after| !earlier.measurements.iter().any(|b| same(b, after)));
         pairs.extend(only_now.map(|after| MeasurementPair {
-            scenario: verdict.scenario,
+            scenario,
             before: None,
             after: Some(after),
-            judgement: Judgement::OnlyOne,
+            judgement: why(then, now, after).map_or(Judgement::New, Judgement::NotBefore),
         }));
     }
     pairs.sort_by(|a, b| b.distance().total_cmp(&a.distance()));

@@ -2,6 +2,7 @@
 //! measurements with their intervals. Pure; says what makes the two runs
 //! incomparable, and judges no more than that leaves.
 
+mod asked;
 mod fairness;
 mod json;
 mod measurements;
@@ -31,6 +32,8 @@ pub struct Comparison<'a> {
     pub new: Vec<(Scenario, &'a Finding)>,
     /// How many findings both have.
     pub kept: usize,
+    /// How many findings one run has about what the other was not asked about, or did not reach.
+    pub not_asked: usize,
     /// Every measurement of either run; those that differ most come first.
     pub measurements: Vec<MeasurementPair<'a>>,
 }
@@ -80,15 +83,25 @@ impl<'a> Comparison<'a> {
         // A scenario that one run did not ask about has lost and gained nothing.
         let both = verdicts.iter().filter_map(|pair| Some((pair.scenario, pair.before?, pair.after?)));
         let (mut gone, mut new, mut kept) = (Vec::new(), Vec::new(), 0);
+        let mut not_asked = 0;
         for (scenario, then, now) in both {
+            let is_asked = |run, other, finding: &Finding| {
+                asked::not_asked(run, other, scenario, &finding.subject, None).is_none()
+            };
             let only_then = missing(&then.findings, &now.findings);
             let weighty = then.findings.iter().filter(|finding| finding.severity > Severity::Note);
             kept += weighty.count() - only_then.len();
-            gone.extend(only_then.into_iter().map(|finding| (scenario, finding)));
-            new.extend(missing(&now.findings, &then.findings).into_iter().map(|finding| (scenario, finding)));
+            let (lost, beyond): (Vec<_>, Vec<_>) =
+                only_then.into_iter().partition(|finding| is_asked(after, before, finding));
+            let (found, unknown): (Vec<_>, Vec<_>) = missing(&now.findings, &then.findings)
+                .into_iter()
+                .partition(|finding| is_asked(before, after, finding));
+            gone.extend(lost.into_iter().map(|finding| (scenario, finding)));
+            new.extend(found.into_iter().map(|finding| (scenario, finding)));
+            not_asked += beyond.len() + unknown.len();
         }
-        let measurements = measurements::pairs(&verdicts, &fairness);
-        Self { before, after, fairness, verdicts, gone, new, kept, measurements }
+        let measurements = measurements::pairs((before, after), &verdicts, &fairness);
+        Self { before, after, fairness, verdicts, gone, new, kept, not_asked, measurements }
     }
 
     /// The measurements that became lower or higher.
@@ -106,8 +119,12 @@ impl<'a> Comparison<'a> {
             .map(|pair| format!("{} {}", pair.scenario.name(), pair.change()))
             .collect();
         let verdicts = if turned.is_empty() { "no verdict changed".into() } else { turned.join(", ") };
+        let not_asked = match self.not_asked {
+            0 => String::new(),
+            count => format!(", {count} about what one run was not asked"),
+        };
         format!(
-            "{verdicts}; {} findings new, {} gone, {} in both; {} of {} measurements changed",
+            "{verdicts}; {} findings new, {} gone, {} in both{not_asked}; {} of {} measurements changed",
             self.new.len(),
             self.gone.len(),
             self.kept,

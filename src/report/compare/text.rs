@@ -150,7 +150,7 @@ pub(in crate::report) fn rest(comparison: &Comparison<'_>) -> String {
         }
         let word = match &pair.judgement {
             super::Judgement::NotJudged(why) => format!("not judged ({why})"),
-            other => other.word().to_owned(),
+            other => other.word(),
         };
         match words.iter_mut().find(|(known, _)| *known == word) {
             Some((_, count)) => *count += 1,

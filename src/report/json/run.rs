@@ -211,6 +211,9 @@ pub(super) struct Run {
     seed: u64,
     target: Option<Target>,
     environment: Machine,
+    /// The queries, specs or recordings that the command named, where it named any: nothing else was asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    confined_to: Vec<String>,
     scenarios: Vec<ScenarioEntry>,
     warnings: Vec<WarningEntry>,
 }
@@ -228,6 +231,7 @@ impl Run {
             seed: report.seed,
             target: Mirror::mirror(&report.target),
             environment: Mirror::mirror(&report.environment),
+            confined_to: report.confined_to.clone(),
             scenarios: Mirror::mirror(&report.scenarios),
             warnings: Mirror::mirror(&report.warnings),
         }
@@ -241,6 +245,7 @@ impl Run {
             project: self.project,
             target: self.target.restore(),
             environment: self.environment.restore(),
+            confined_to: self.confined_to,
             seed: self.seed,
             scenarios: self.scenarios.restore(),
             warnings: self.warnings.restore(),

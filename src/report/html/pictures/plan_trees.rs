@@ -166,9 +166,9 @@ mod tests {
         let html = figure("q", ("001", "002"), &(before, after));
         for tag in ["ul", "li", "div", "p", "figure"] {
             let (opened, closed) = (format!("<{tag}"), format!("</{tag}>"));
-            let opened = html.match_indices(&opened).filter(|(at, _)| {
-                html[at + opened.len()..].starts_with(|next: char| next == ' ' || next == '>')
-            });
+            let opened = html
+                .match_indices(&opened)
+                .filter(|(at, _)| html[at + opened.len()..].starts_with([' ', '>']));
             assert_eq!(opened.count(), html.matches(&closed).count(), "{tag}");
         }
         assert!(html.contains("− gone</strong> <code>Sort</code>"), "{html}");
