@@ -1,5 +1,6 @@
 //! A defect found, with its evidence and what to do next.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// How a finding bears on the verdict.
@@ -13,6 +14,28 @@ pub enum Severity {
     Failure,
 }
 
+impl Severity {
+    /// `note`, `warning` or `failure`: what JSON, tables and metrics say.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// `note`, `warn` or `fail`: four letters before a message that people read.
+    #[must_use]
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warn",
+            Self::Failure => "fail",
+        }
+    }
+}
+
 /// Where in the project a finding belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
@@ -20,6 +43,12 @@ pub struct SourceLocation {
     pub path: PathBuf,
     /// One-based.
     pub line: usize,
+}
+
+impl fmt::Display for SourceLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
 }
 
 /// One defect. The sentence stands alone; evidence backs it; the next step can be acted on.

@@ -85,6 +85,12 @@ impl TargetDescription {
     pub fn short_version(&self) -> &str {
         self.server_version.split_whitespace().next().unwrap_or(&self.server_version)
     }
+
+    /// `15` of version 15.18.
+    #[must_use]
+    pub fn major_version(&self) -> u32 {
+        self.server_version_num / 10_000
+    }
 }
 
 /// Where and of what the run was made.
@@ -100,6 +106,22 @@ pub struct Environment {
     pub operating_system: String,
     /// The processor's name as the operating system has it, where it has one.
     pub processor: Option<String>,
+}
+
+impl Environment {
+    /// The first eight digits of the commit.
+    #[must_use]
+    pub fn short_commit(&self) -> Option<&str> {
+        self.git_commit.as_deref().map(|commit| commit.get(..8).unwrap_or(commit))
+    }
+
+    /// As far as the two say: a processor that only one of them names tells nothing.
+    #[must_use]
+    pub fn is_same_machine(&self, other: &Self) -> bool {
+        let processors = self.processor.as_ref().zip(other.processor.as_ref());
+        (self.cpu_count, &self.operating_system) == (other.cpu_count, &other.operating_system)
+            && processors.is_none_or(|(one, other)| one == other)
+    }
 }
 
 /// What one scenario found and measured.

@@ -4,7 +4,7 @@
 use super::table::{self, Align};
 use super::units;
 use crate::model::evidence::Evidence;
-use crate::model::{Measurement, RunReport, Scenario, Variant};
+use crate::model::{Measurement, RunReport, Scenario, TargetDescription, Variant};
 use crate::stats::change_points::{ChangePoint, ChangePointOptions, change_points};
 use std::io;
 
@@ -24,7 +24,7 @@ pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()>
     header.extend(Scenario::ALL.map(|scenario| (scenario.name(), Align::Left)));
     let mut rows = Vec::new();
     for run in runs {
-        let commit = run.environment.git_commit.as_deref().map_or("-", |c| c.get(..8).unwrap_or(c));
+        let commit = run.environment.short_commit().unwrap_or("-");
         let partial = if run.complete { "" } else { " (partial)" };
         let mut row = vec![format!("{}{partial}", run.run_id), run.started_at.clone(), commit.to_owned()];
         row.extend(Scenario::ALL.map(|scenario| {
@@ -242,12 +242,8 @@ fn trends_of<'a>(runs: &[&'a RunReport], query: Option<&str>, metric: &'static s
 
 /// Whether another server version or machine measured, as far as the reports say.
 fn is_elsewhere(run: &RunReport, before: &RunReport) -> bool {
-    let major = |run: &RunReport| run.target.as_ref().map(|target| target.server_version_num / 10_000);
-    let (now, then) = (&run.environment, &before.environment);
-    let processors = now.processor.as_ref().zip(then.processor.as_ref());
-    major(run) != major(before)
-        || (now.cpu_count, &now.operating_system) != (then.cpu_count, &then.operating_system)
-        || processors.is_some_and(|(now, then)| now != then)
+    let major = |run: &RunReport| run.target.as_ref().map(TargetDescription::major_version);
+    major(run) != major(before) || !run.environment.is_same_machine(&before.environment)
 }
 
 fn write_metric(trend: &QueryTrend<'_>, out: &mut dyn io::Write) -> io::Result<()> {
@@ -260,6 +256,7 @@ fn write_metric(trend: &QueryTrend<'_>, out: &mut dyn io::Write) -> io::Result<(
     }
     Ok(())
 }
+
 fn describe(change: &ChangePoint, m: &Measurement) -> String {
     format!(
         "  <- level changed from {} to {} (p = {:.3})",

@@ -136,7 +136,7 @@ fn skipped(message: &str) -> TestCaseStatus {
 
 fn description(finding: &Finding) -> String {
     let mut lines = vec![format!("{}: {}", finding.code, finding.message)];
-    lines.extend(finding.location.iter().map(|l| format!("at {}:{}", l.path.display(), l.line)));
+    lines.extend(finding.location.iter().map(|l| format!("at {l}")));
     lines.extend(finding.evidence.iter().cloned());
     if !finding.next_step.is_empty() {
         lines.push(format!("next: {}", finding.next_step));

@@ -1,8 +1,9 @@
 //! Markdown for a job summary or a pull request comment: verdicts in a table,
 //! findings below, measurements folded away.
 
+use super::grid::{self, Grid};
 use super::units;
-use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Severity, Variant, Verdict};
+use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Variant, Verdict};
 use std::io;
 
 /// GitHub cuts a job summary at 1 MiB; this many findings stay well below it.
@@ -79,45 +80,26 @@ fn write_scenario(scenario: &ScenarioReport, out: &mut dyn io::Write) -> io::Res
     writeln!(out, "\n</details>")
 }
 
-/// What has one side only: subjects as rows, metrics as columns, in the order in which they first come.
+/// What has one side only: subjects as rows, metrics as columns.
 fn write_matrix(measurements: &[Measurement], out: &mut dyn io::Write) -> io::Result<()> {
-    let mut metrics: Vec<&str> = Vec::new();
-    let mut subjects: Vec<(&str, &str)> = Vec::new();
-    for m in measurements {
-        if !metrics.contains(&m.metric) {
-            metrics.push(m.metric);
-        }
-        let subject = (m.subject.as_str(), m.volume.as_deref().unwrap_or_default());
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
-    }
-    let titles: Vec<String> = metrics.iter().map(|metric| metric.replace('_', " ")).collect();
+    let grid = Grid::of(measurements);
+    let titles: Vec<String> = grid.metrics.iter().map(|metric| grid::title(metric)).collect();
     writeln!(out, "| subject | volume | samples | {} |", titles.join(" | "))?;
-    writeln!(out, "| --- | --- | ---: |{}", " ---: |".repeat(metrics.len()))?;
-    for (name, volume) in subjects {
-        let of_row =
-            |m: &&Measurement| m.subject == name && m.volume.as_deref().unwrap_or_default() == volume;
-        let value = |metric: &&str| {
-            let found = measurements.iter().filter(of_row).find(|m| m.metric == *metric);
-            found.map(|m| units::format(m.value, m.unit)).unwrap_or_default()
-        };
-        let samples = measurements.iter().find(of_row).map_or(0, |m| m.samples);
-        let values: Vec<String> = metrics.iter().map(value).collect();
-        writeln!(out, "| {} | {} | {samples} | {} |", cell(name), cell(volume), values.join(" | "))?;
+    writeln!(out, "| --- | --- | ---: |{}", " ---: |".repeat(titles.len()))?;
+    for row in &grid.rows {
+        let samples = grid.of_row(*row).next().map_or(0, |m| m.samples);
+        let values: Vec<String> =
+            grid.metrics.iter().map(|metric| grid::text(&grid.cell(*row, metric))).collect();
+        let (name, volume) = (cell(row.subject), cell(row.volume.unwrap_or_default()));
+        writeln!(out, "| {name} | {volume} | {samples} | {} |", values.join(" | "))?;
     }
     Ok(())
 }
 
 fn write_finding(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
-    let severity = match finding.severity {
-        Severity::Failure => "fail",
-        Severity::Warning => "warn",
-        Severity::Note => "note",
-    };
-    write!(out, "\n- **{severity}** `{}` {}", finding.code, cell(&finding.message))?;
+    write!(out, "\n- **{}** `{}` {}", finding.severity.mark(), finding.code, cell(&finding.message))?;
     if let Some(location) = &finding.location {
-        write!(out, " (`{}:{}`)", location.path.display(), location.line)?;
+        write!(out, " (`{location}`)")?;
     }
     writeln!(out)?;
     if !finding.evidence.is_empty() {

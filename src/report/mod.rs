@@ -6,6 +6,7 @@ pub mod csv;
 mod deadlock_sweep;
 pub mod format;
 pub mod github;
+mod grid;
 pub mod growth;
 pub mod history;
 pub mod html;

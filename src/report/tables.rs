@@ -5,7 +5,7 @@ use crate::model::evidence::Evidence;
 use crate::model::evidence::deadlock::ContentionPoint;
 use crate::model::evidence::slow_queries::{BudgetEvidence, QueryEvidence, VolumeEvidence};
 use crate::model::{
-    Finding, Measurement, MeasurementWarning, RunReport, Scenario, ScenarioReport, Severity, Variant, Verdict,
+    Finding, Measurement, MeasurementWarning, RunReport, Scenario, ScenarioReport, Variant, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -113,11 +113,7 @@ fn measurement(measurement: &Measurement) -> Value {
 fn finding(finding: &Finding) -> Value {
     json!({
         "code": finding.code,
-        "severity": match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Failure => "failure",
-        },
+        "severity": finding.severity.word(),
         "subject": finding.subject,
         "message": finding.message,
         "evidence": finding.evidence,

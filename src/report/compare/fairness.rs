@@ -59,23 +59,21 @@ impl Fairness {
 
     fn machine(&mut self, before: &RunReport, after: &RunReport) {
         let (then, now) = (&before.environment, &after.environment);
-        if let (Some(was), Some(is)) = (&then.processor, &now.processor)
-            && was != is
-        {
-            self.times_only(format!("different machines: {was} and {is}"));
+        if then.is_same_machine(now) {
             return;
         }
-        if then.cpu_count != now.cpu_count || then.operating_system != now.operating_system {
-            self.times_only(format!(
-                "different machines: {} processors on {} and {} on {}",
+        let difference = match (&then.processor, &now.processor) {
+            (Some(was), Some(is)) if was != is => format!("{was} and {is}"),
+            _ => format!(
+                "{} processors on {} and {} on {}",
                 then.cpu_count, then.operating_system, now.cpu_count, now.operating_system
-            ));
-        }
+            ),
+        };
+        self.times_only(format!("different machines: {difference}"));
     }
 
     fn servers(&mut self, then: &TargetDescription, now: &TargetDescription) {
-        let major = |target: &TargetDescription| target.server_version_num / 10_000;
-        if major(then) != major(now) {
+        if then.major_version() != now.major_version() {
             let (then, now) = (then.short_version(), now.short_version());
             self.both(format!("different servers: PostgreSQL {then} and {now}"));
         } else if then.server_version_num != now.server_version_num {

@@ -1,7 +1,7 @@
 //! A comparison for a person at a terminal, and as Markdown for a pull request.
 
 use super::{Comparison, MeasurementPair};
-use crate::model::{Finding, Measurement, RunReport, Scenario, Severity, Variant};
+use crate::model::{Finding, Measurement, RunReport, Scenario, Variant};
 use crate::report::markdown::cell;
 use crate::report::table::{self, Align};
 use crate::report::units;
@@ -27,7 +27,7 @@ pub fn write_terminal(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
     table::write(&header, &verdict_rows(comparison), out)?;
     for (title, findings) in [("new", &comparison.new), ("gone", &comparison.gone)] {
         for (scenario, finding) in findings.iter().take(ROWS_SHOWN) {
-            writeln!(out, "\n{title}: {} {} {}", scenario.name(), severity(finding), finding.message)?;
+            writeln!(out, "\n{title}: {} {} {}", scenario.name(), finding.severity.mark(), finding.message)?;
             if title == "new" && !finding.next_step.is_empty() {
                 writeln!(out, "     next: {}", finding.next_step)?;
             }
@@ -58,7 +58,7 @@ pub fn write_markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
             writeln!(out, "\n### {title}\n")?;
         }
         for (scenario, finding) in findings.iter().take(ROWS_SHOWN) {
-            writeln!(out, "- {} {}: {}", scenario.name(), severity(finding), cell(&finding.message))?;
+            writeln!(out, "- {} {}: {}", scenario.name(), finding.severity.mark(), cell(&finding.message))?;
         }
     }
     let rows = measurement_rows(comparison);
@@ -77,8 +77,9 @@ pub fn write_markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
 pub(in crate::report) fn describe(run: &RunReport) -> String {
     let server =
         run.target.as_ref().map_or("no server".into(), |t| format!("PostgreSQL {}", t.short_version()));
-    let commit = run.environment.git_commit.as_deref().map(|commit| commit.get(..8).unwrap_or(commit));
-    let place: Vec<&str> = run.environment.git_branch.as_deref().into_iter().chain(commit).collect();
+    let environment = &run.environment;
+    let place: Vec<&str> =
+        environment.git_branch.as_deref().into_iter().chain(environment.short_commit()).collect();
     let place = if place.is_empty() { String::new() } else { format!(" · {}", place.join(" ")) };
     let partial = if run.complete { "" } else { " · partial" };
     format!("{} · {} · {server} · seed {}{place}{partial}", run.run_id, run.started_at, run.seed)
@@ -171,20 +172,12 @@ pub(in crate::report) fn rest(comparison: &Comparison<'_>) -> String {
     format!("Other measurements: {left}{method}.")
 }
 
-fn severity(finding: &Finding) -> &'static str {
-    match finding.severity {
-        Severity::Failure => "fail",
-        Severity::Warning => "warn",
-        Severity::Note => "note",
-    }
-}
-
 /// The findings of a list, with their scenario, as rows of text.
 pub(in crate::report) fn finding_lines(findings: &[(Scenario, &Finding)]) -> Vec<(String, String, String)> {
     findings
         .iter()
         .map(|(scenario, f)| {
-            (format!("{} {}", severity(f), scenario.name()), f.message.clone(), f.next_step.clone())
+            (format!("{} {}", f.severity.mark(), scenario.name()), f.message.clone(), f.next_step.clone())
         })
         .collect()
 }

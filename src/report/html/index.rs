@@ -74,7 +74,7 @@ fn row(run: &IndexedRun) -> Row {
         run_id: report.run_id.clone(),
         page: run.page.clone(),
         started_at: report.started_at.clone(),
-        commit: report.environment.git_commit.as_deref().map_or("", |c| c.get(..8).unwrap_or(c)).to_owned(),
+        commit: report.environment.short_commit().unwrap_or_default().to_owned(),
         server: report.target.as_ref().map_or_else(String::new, |t| t.short_version().to_owned()),
         is_complete: report.complete,
         verdicts: Scenario::ALL.map(word).to_vec(),

@@ -1,7 +1,8 @@
 //! What the page shows, as plain text for the template: all choosing, ordering
 //! and formatting happens here.
 
-use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Severity, Variant, Verdict};
+use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Severity, Verdict};
+use crate::report::grid::{self, Grid, GridRow};
 use crate::report::units;
 use serde::Serialize;
 
@@ -187,62 +188,33 @@ fn question(report: &ScenarioReport) -> &'static str {
 fn card(report: &ScenarioReport, finding: &Finding) -> FindingCard {
     FindingCard {
         scenario: report.scenario.name(),
-        severity: match finding.severity {
-            Severity::Failure => "fail",
-            Severity::Warning => "warn",
-            Severity::Note => "note",
-        },
+        severity: finding.severity.mark(),
         code: finding.code.to_owned(),
         message: finding.message.clone(),
         evidence: finding.evidence.join("\n"),
         next_step: finding.next_step.clone(),
-        place: finding
-            .location
-            .as_ref()
-            .map(|l| format!("{}:{}", l.path.display(), l.line))
-            .unwrap_or_default(),
+        place: finding.location.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
 fn table(measurements: &[Measurement]) -> MeasurementTable {
-    let mut metrics: Vec<&str> = Vec::new();
-    let mut subjects: Vec<(&str, &str)> = Vec::new();
-    for m in measurements {
-        if !metrics.contains(&m.metric) {
-            metrics.push(m.metric);
-        }
-        let subject = (m.subject.as_str(), m.volume.as_deref().unwrap_or_default());
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
-    }
-    let rows = subjects.iter().map(|(subject, volume)| MeasurementRow {
-        subject: (*subject).to_owned(),
-        volume: (*volume).to_owned(),
-        cells: metrics.iter().map(|metric| cell(measurements, subject, volume, metric)).collect(),
-    });
+    let grid = Grid::of(measurements);
+    let row = |row: &GridRow<'_>| MeasurementRow {
+        subject: row.subject.to_owned(),
+        volume: row.volume.unwrap_or_default().to_owned(),
+        cells: grid.metrics.iter().map(|metric| cell(&grid.cell(*row, metric))).collect(),
+    };
     MeasurementTable {
-        has_volumes: subjects.iter().any(|(_, volume)| !volume.is_empty()),
-        rows: rows.collect(),
-        metrics: metrics.iter().map(|m| m.replace('_', " ")).collect(),
+        has_volumes: grid.has_volumes(),
+        rows: grid.rows.iter().map(row).collect(),
+        metrics: grid.metrics.iter().map(|metric| grid::title(metric)).collect(),
     }
 }
 
-fn cell(measurements: &[Measurement], subject: &str, volume: &str, metric: &str) -> MeasurementCell {
-    let of_cell: Vec<_> = [Variant::Before, Variant::After, Variant::Only]
-        .into_iter()
-        .filter_map(|variant| {
-            measurements.iter().find(|m| {
-                m.subject == subject
-                    && m.volume.as_deref().unwrap_or_default() == volume
-                    && m.metric == metric
-                    && m.variant == variant
-            })
-        })
-        .collect();
+fn cell(measured: &[&Measurement]) -> MeasurementCell {
     MeasurementCell {
-        text: of_cell.iter().map(|m| units::format(m.value, m.unit)).collect::<Vec<_>>().join(" → "),
-        detail: of_cell.iter().map(|m| detail(m)).collect::<Vec<_>>().join("; "),
+        text: grid::text(measured),
+        detail: measured.iter().map(|m| detail(m)).collect::<Vec<_>>().join("; "),
     }
 }
 

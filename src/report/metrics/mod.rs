@@ -56,11 +56,10 @@ fn verdicts(report: &RunReport) -> Family {
 
 /// A zero for every severity, so that an alert sees the difference between none and unknown.
 fn findings(report: &RunReport) -> Family {
-    let severities =
-        [("failure", Severity::Failure), ("warning", Severity::Warning), ("note", Severity::Note)];
+    let severities = [Severity::Failure, Severity::Warning, Severity::Note];
     let points = report.scenarios.iter().flat_map(|entry| {
-        severities.iter().map(|(word, severity)| Point {
-            labels: vec![("scenario", entry.scenario.name().into()), ("severity", (*word).into())],
+        severities.iter().map(|severity| Point {
+            labels: vec![("scenario", entry.scenario.name().into()), ("severity", severity.word().into())],
             value: entry.findings.iter().filter(|finding| finding.severity == *severity).count() as f64,
         })
     });

@@ -30,12 +30,12 @@ impl Paint {
     }
 
     pub(super) fn severity_mark(self, severity: Severity) -> String {
-        let (word, colour) = match severity {
-            Severity::Failure => ("fail", AnsiColor::Red),
-            Severity::Warning => ("warn", AnsiColor::Yellow),
-            Severity::Note => ("note", AnsiColor::Cyan),
+        let colour = match severity {
+            Severity::Failure => AnsiColor::Red,
+            Severity::Warning => AnsiColor::Yellow,
+            Severity::Note => AnsiColor::Cyan,
         };
-        self.styled(Style::new().bold().fg_color(Some(colour.into())), word)
+        self.styled(Style::new().bold().fg_color(Some(colour.into())), severity.mark())
     }
 
     pub(super) fn heading(self, text: &str) -> String {

@@ -2,8 +2,9 @@
 
 use super::paint::Paint;
 use crate::model::evidence::Evidence;
-use crate::model::{Finding, Measurement, ScenarioReport, Variant};
+use crate::model::{Finding, Measurement, Metric, ScenarioReport, Variant};
 use crate::report::deadlock_sweep;
+use crate::report::grid::{self, Grid, GridRow};
 use crate::report::table::{self, Align};
 use crate::report::units;
 use std::io;
@@ -66,7 +67,7 @@ fn write_finding(finding: &Finding, paint: Paint, out: &mut dyn io::Write) -> io
         finding.message
     )?;
     if let Some(location) = &finding.location {
-        write!(out, " {}", paint.quiet(&format!("({}:{})", location.path.display(), location.line)))?;
+        write!(out, " {}", paint.quiet(&format!("({location})")))?;
     }
     writeln!(out)?;
     for line in finding.evidence.iter().flat_map(|text| text.lines()) {
@@ -78,42 +79,24 @@ fn write_finding(finding: &Finding, paint: Paint, out: &mut dyn io::Write) -> io
     Ok(())
 }
 
-/// Subjects as rows, metrics as columns, in the order in which they first come;
 /// `before → after` in one cell where both sides were measured.
 fn measurement_table(measurements: &[Measurement]) -> Vec<String> {
-    let mut metrics: Vec<&str> = Vec::new();
-    let mut subjects: Vec<(&str, Option<&str>)> = Vec::new();
-    for m in measurements {
-        if !metrics.contains(&m.metric) {
-            metrics.push(m.metric);
-        }
-        let subject = (m.subject.as_str(), m.volume.as_deref());
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
-    }
-    let (mut metrics, left_out): (Vec<&str>, Vec<&str>) =
-        metrics.into_iter().partition(|metric| tells_something(measurements, metric));
+    let grid = Grid::of(measurements);
+    let (mut metrics, left_out): (Vec<Metric>, Vec<Metric>) =
+        grid.metrics.iter().partition(|metric| tells_something(&grid, metric));
     let beyond = metrics.split_off(metrics.len().min(METRICS_SHOWN));
-    let has_volumes = subjects.iter().any(|(_, volume)| volume.is_some());
-    let titles: Vec<_> = metrics.iter().map(|m| m.replace('_', " ")).collect();
+    let has_volumes = grid.has_volumes();
+    let titles: Vec<_> = metrics.iter().map(|metric| grid::title(metric)).collect();
     let mut header = vec![("", Align::Left)];
     header.extend(has_volumes.then_some(("volume", Align::Left)));
     header.extend(titles.iter().map(|title| (title.as_str(), Align::Right)));
-    let rows: Vec<Vec<String>> = subjects
-        .iter()
-        .map(|(subject, volume)| {
-            let of_row: Vec<_> = measurements
-                .iter()
-                .filter(|m| m.subject == *subject && m.volume.as_deref() == *volume)
-                .collect();
-            let mut cells = vec![(*subject).to_owned()];
-            cells.extend(has_volumes.then(|| volume.unwrap_or_default().to_owned()));
-            cells.extend(metrics.iter().map(|metric| cell(&of_row, metric)));
-            cells
-        })
-        .collect();
-    let mut lines = table::lines(&header, &rows);
+    let row = |row: &GridRow<'_>| {
+        let mut cells = vec![row.subject.to_owned()];
+        cells.extend(has_volumes.then(|| row.volume.unwrap_or_default().to_owned()));
+        cells.extend(metrics.iter().map(|metric| grid::text(&grid.cell(*row, metric))));
+        cells
+    };
+    let mut lines = table::lines(&header, &grid.rows.iter().map(row).collect::<Vec<_>>());
     if !left_out.is_empty() {
         lines.push(format!(" the same on both sides: {}", left_out.join(", ").replace('_', " ")));
     }
@@ -124,27 +107,10 @@ fn measurement_table(measurements: &[Measurement]) -> Vec<String> {
 }
 
 /// False for what was measured on both sides and is the same for every subject.
-fn tells_something(measurements: &[Measurement], metric: &str) -> bool {
-    measurements.iter().filter(|m| m.metric == metric).any(|m| match m.variant {
-        Variant::Only => true,
-        Variant::After => false,
-        Variant::Before => measurements
-            .iter()
-            .find(|after| {
-                after.metric == metric
-                    && after.variant == Variant::After
-                    && after.subject == m.subject
-                    && after.volume == m.volume
-            })
-            .is_none_or(|after| (after.value - m.value).abs() > 1e-9),
+fn tells_something(grid: &Grid<'_>, metric: Metric) -> bool {
+    grid.rows.iter().any(|row| match grid.cell(*row, metric)[..] {
+        [] => false,
+        [before, after] if after.variant == Variant::After => (after.value - before.value).abs() > 1e-9,
+        _ => true,
     })
-}
-
-fn cell(of_row: &[&Measurement], metric: &str) -> String {
-    let side = |variant| of_row.iter().find(|m| m.metric == metric && m.variant == variant);
-    let text = |m: &&Measurement| units::format(m.value, m.unit);
-    match (side(Variant::Before), side(Variant::After), side(Variant::Only)) {
-        (Some(before), Some(after), _) => format!("{} → {}", text(before), text(after)),
-        (one, other, only) => one.or(other).or(only).map(text).unwrap_or_default(),
-    }
 }
