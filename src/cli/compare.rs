@@ -1,9 +1,9 @@
 //! `plimsoll compare`: two kept runs beside each other.
 
 use super::arguments::Global;
-use super::{ExitCode, Failure, Terminal, output};
+use super::{ExitCode, Failure, Terminal, kept_runs, output};
 use crate::report::compare::{self, Comparison};
-use crate::report::{Format, html, kept_run};
+use crate::report::{Format, html};
 
 /// `plimsoll compare RUN [RUN]`.
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,7 @@ pub(crate) struct Options {
 
 /// Compares; the exit code is not a verdict, since nothing was decided now.
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
-    let folder = global.reports_folder();
-    let read = |reference: &str| kept_run::read(&kept_run::find(&folder, reference)?);
-    let (before, after) = (read(&options.before)?, read(&options.after)?);
+    let (before, after) = (kept_runs::one(global, &options.before)?, kept_runs::one(global, &options.after)?);
     if before.run_id == after.run_id {
         return Err(Failure::Usage(format!(
             "`{}` and `{}` are the same run, {}; `plimsoll history` lists the runs",

@@ -2,7 +2,7 @@
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::recording::duration;
+use super::recording::{check_traces, duration};
 use super::session::{load_project, load_project_or_default};
 use super::{ExitCode, Failure, Terminal};
 use crate::project::Project;
@@ -122,15 +122,6 @@ pub(super) fn default_job(project: &Project) -> Result<Job, String> {
         return Err("the project has no transactions/*.spec".into());
     }
     Ok(Job::Deadlock(scenario::Options::of(&project.settings.deadlock)))
-}
-
-/// A trace that cannot be read is told before anything is started.
-fn check_traces(paths: &[PathBuf]) -> Result<(), Failure> {
-    for path in paths {
-        crate::trace::read(path, 1)
-            .map_err(|error| Failure::Usage(format!("cannot read the trace {}: {error}", path.display())))?;
-    }
-    Ok(())
 }
 
 /// Spec files from outside the project, checked like its own.

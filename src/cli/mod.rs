@@ -13,6 +13,7 @@ mod failure;
 mod history;
 mod init;
 mod interrupt;
+mod kept_runs;
 mod migrate;
 mod n_plus_one;
 mod output;

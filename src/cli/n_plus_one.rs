@@ -2,13 +2,12 @@
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::recording::{RecordOptions, duration};
+use super::recording::{RecordOptions, check_traces, duration};
 use super::session::{load_project, load_project_or_default};
 use super::{ExitCode, Failure, Terminal};
 use crate::model::evidence::Evidence;
 use crate::project::Project;
 use crate::scenarios::n_plus_one as scenario;
-use crate::trace::{Reader, TraceFileError};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,22 +98,6 @@ pub(super) async fn run(
         terminal.note(&format!("draft: {}   next: fill the reasons in, then --baseline {0}", path.display()));
     }
     conclude(global, terminal, finished)
-}
-
-/// What cannot be read is said before a server is started for it.
-fn check_traces(paths: &[PathBuf]) -> Result<(), Failure> {
-    let mut problems = Vec::new();
-    for path in paths {
-        let opened = std::fs::File::open(path).map_err(TraceFileError::from);
-        if let Err(error) = opened.and_then(Reader::new) {
-            problems.push(format!("{}: {error}", path.display()));
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    problems.push("record one with `plimsoll trace --output FILE -- CMD`".into());
-    Err(Failure::Usage(problems.join("\n")))
 }
 
 /// The smaller and the larger volume of `--grow`.

@@ -4,12 +4,10 @@ use super::arguments::Global;
 use super::interrupt::Interrupts;
 use super::recording::{RecordOptions, trace_file};
 use super::{ExitCode, Failure, Terminal};
+use crate::project::settings::Settings;
 use crate::proxy::{Destination, Recorder};
 use anyhow::Context as _;
 use std::net::SocketAddr;
-
-/// Children that make a loop, where no project says otherwise.
-const THRESHOLD: u64 = 5;
 
 /// `plimsoll proxy`.
 #[derive(Debug, clap::Args)]
@@ -29,8 +27,10 @@ pub(super) async fn run(
     let Some(url) = &global.url else {
         return Err(Failure::Usage("the proxy needs a server: give --url or DATABASE_URL".into()));
     };
-    let mut proxy_options =
-        options.record.proxy_options(url, "proxy", Destination::File(trace_file(global)), THRESHOLD);
+    // It stands beside a service, not in a project.
+    let threshold = Settings::default().n_plus_one.threshold;
+    let destination = Destination::File(trace_file(global));
+    let mut proxy_options = options.record.proxy_options(url, "proxy", destination, threshold);
     proxy_options.listen = options.listen;
     let recorder = Recorder::start(&proxy_options).context("starting the proxy")?;
     terminal.note(&format!("listening on {}; Ctrl-C ends the recording", recorder.address()));

@@ -6,7 +6,7 @@ use super::{ExitCode, Failure};
 use crate::proxy::{self, ChildCommand, ClientTls, Destination, FaultPlan, Judge, Recording};
 use crate::report::json;
 use crate::scenarios::n_plus_one::{self, DetectOptions};
-use crate::trace::Trace;
+use crate::trace::{Reader, Trace, TraceFileError};
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -136,6 +136,25 @@ fn judge(threshold: u64) -> Judge {
 /// Where a trace goes: `--output`, else `plimsoll.trace` in this folder.
 pub(super) fn trace_file(global: &Global) -> PathBuf {
     global.output.clone().unwrap_or_else(|| "plimsoll.trace".into())
+}
+
+/// A trace that cannot be read is said before a server is started for it.
+///
+/// # Errors
+/// Every one of them that is no trace.
+pub(super) fn check_traces(paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for path in paths {
+        let opened = std::fs::File::open(path).map_err(TraceFileError::from);
+        if let Err(error) = opened.and_then(Reader::new) {
+            problems.push(format!("{}: {error}", path.display()));
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    problems.push("record one with `plimsoll trace --output FILE -- CMD`".into());
+    Err(Failure::Usage(problems.join("\n")))
 }
 
 /// `plimsoll` as a first word is this very program, wherever it is installed:

@@ -1,8 +1,8 @@
 //! `plimsoll report`: a kept run again, in any format, or the page over all of them.
 
 use super::arguments::Global;
-use super::{ExitCode, Failure, Terminal, output};
-use crate::report::{kept_index, kept_run};
+use super::{ExitCode, Failure, Terminal, kept_runs, output};
+use crate::report::kept_index;
 
 /// `plimsoll report [RUN]`.
 #[derive(Debug, clap::Args)]
@@ -20,17 +20,13 @@ pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Re
     if options.index {
         return index(global, terminal);
     }
-    let path = kept_run::find(&global.reports_folder(), &options.run)?;
-    let report = kept_run::read(&path)?;
-    output::write_report(global, terminal, &report)?;
+    output::write_report(global, terminal, &kept_runs::one(global, &options.run)?)?;
     Ok(ExitCode::Pass)
 }
 
 fn index(global: &Global, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let folder = global.reports_folder();
-    let page = kept_index::rewrite(&folder)?.ok_or_else(|| {
-        Failure::Usage(format!("no runs are kept in {}; `plimsoll run` makes one", folder.display()))
-    })?;
+    let page = kept_index::rewrite(&folder)?.ok_or_else(|| kept_runs::none_in(&folder))?;
     terminal.result(format!("{}\n", page.display()).as_bytes())?;
     Ok(ExitCode::Pass)
 }

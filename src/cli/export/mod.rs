@@ -6,10 +6,10 @@ mod http;
 
 use super::arguments::Global;
 use super::interrupt::Interrupts;
-use super::{ExitCode, Failure, Terminal, output};
+use super::{ExitCode, Failure, Terminal, kept_runs, output};
 use crate::model::RunReport;
 use crate::postgres::results::{self, RunRows};
-use crate::report::kept_run::{self, replace_file};
+use crate::report::kept_run::replace_file;
 use crate::report::{metrics, tables};
 use destination::Destination;
 use http::Request;
@@ -56,7 +56,11 @@ pub(super) async fn run(
         ));
     }
     let headers = headers(&options.header)?;
-    let runs = chosen_runs(global, terminal, options)?;
+    let runs = if options.all {
+        kept_runs::all(global, terminal)?
+    } else {
+        vec![kept_runs::one(global, &options.run)?]
+    };
     let said = match (&destination, runs.as_slice()) {
         (Destination::Tables(url), _) => export_tables(url, &runs).await?,
         (Destination::PrometheusFile(path), [run, ..]) => export_file(path, run)?,
@@ -75,28 +79,6 @@ fn headers(asked: &[String]) -> Result<Vec<(String, String)>, Failure> {
     };
     let read: Option<Vec<_>> = asked.iter().map(split).collect();
     read.ok_or_else(|| Failure::Usage("a --header is not of the form NAME=VALUE".into()))
-}
-
-/// A run that cannot be read is named and left out where all are asked for.
-fn chosen_runs(global: &Global, terminal: &Terminal, options: &Options) -> Result<Vec<RunReport>, Failure> {
-    let folder = global.reports_folder();
-    if !options.all {
-        return Ok(vec![kept_run::read(&kept_run::find(&folder, &options.run)?)?]);
-    }
-    let mut runs = Vec::new();
-    for path in kept_run::list(&folder)? {
-        match kept_run::read(&path) {
-            Ok(run) => runs.push(run),
-            Err(error) => terminal.note(&format!("warning: left out: {error}")),
-        }
-    }
-    if runs.is_empty() {
-        return Err(Failure::Usage(format!(
-            "no readable runs are kept in {}; `plimsoll run` makes one",
-            folder.display()
-        )));
-    }
-    Ok(runs)
 }
 
 async fn export_tables(url: &str, runs: &[RunReport]) -> Result<String, Failure> {
