@@ -209,6 +209,23 @@ async fn what_a_database_cannot_hold_is_made_storable() {
 }
 
 #[tokio::test]
+async fn many_runs_are_stored_whole_and_of_two_with_one_id_the_later_one() {
+    let database = support::database("export_many").await;
+    let url = database.target.url_for(&database.name);
+    let run = |number: usize| RunReport { run_id: format!("20260102T000000-{number:06}"), ..full_run() };
+    let copied = RunReport { project: "copied".into(), ..run(0) };
+    let all: Vec<RunRows> = (0..120).map(run).chain([copied]).map(|run| rows(&run)).collect();
+    for _ in 0..2 {
+        store(&url, &all).await.unwrap();
+        for (table, own) in &all[0].tables {
+            let stored = number(&database, &format!("SELECT count(*) FROM plimsoll.{table}")).await;
+            assert_eq!(stored as usize, 120 * own.as_array().unwrap().len(), "{table}");
+        }
+    }
+    assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.runs WHERE project = 'copied'").await, 1);
+}
+
+#[tokio::test]
 async fn two_exports_at_once_make_the_tables_once() {
     let database = support::database("export_race").await;
     let url = database.target.url_for(&database.name);

@@ -5,6 +5,7 @@ use super::address::Address;
 use super::session::Session;
 use super::tls::MakeTls;
 use super::{Error, connect_error, naming};
+use std::collections::BTreeMap;
 use tokio_postgres::Transaction;
 
 /// A version of the tables is what all files up to it make.
@@ -12,6 +13,9 @@ const VERSIONS: [&str; 2] = [include_str!("001_runs.sql"), include_str!("002_loa
 
 /// Two exports at once would make the tables twice: the second one waits.
 const LOCK: i64 = 0x706c_696d_736f_6c6c;
+
+/// Far below what one value of type `jsonb` holds, and enough that the way to the server counts no more.
+const RUNS_PER_STATEMENT: usize = 50;
 
 /// The rows of one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +61,9 @@ async fn store_in(session: &mut Session, runs: &[RunRows]) -> Result<usize, Erro
     let transaction = session.transaction().await?;
     transaction.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     let found_version = migrate(&transaction).await?;
-    for run in runs {
-        replace(&transaction, run).await?;
+    let runs = latest_of_each(runs);
+    for runs in runs.chunks(RUNS_PER_STATEMENT) {
+        replace(&transaction, runs).await?;
     }
     transaction.commit().await?;
     Ok(found_version)
@@ -108,14 +113,26 @@ async fn make_schema(transaction: &Transaction<'_>) -> Result<(), Error> {
     Ok(transaction.batch_execute(table).await?)
 }
 
-async fn replace(transaction: &Transaction<'_>, run: &RunRows) -> Result<(), Error> {
-    transaction.execute("DELETE FROM plimsoll.runs WHERE run_id = $1", &[&run.run_id]).await?;
-    for (table, rows) in &run.tables {
+/// Of runs with one id, as in a copied folder, the last one.
+fn latest_of_each(runs: &[RunRows]) -> Vec<&RunRows> {
+    let by_id: BTreeMap<&str, &RunRows> = runs.iter().map(|run| (run.run_id.as_str(), run)).collect();
+    by_id.into_values().collect()
+}
+
+/// One statement a table, whatever the number of runs.
+async fn replace(transaction: &Transaction<'_>, runs: &[&RunRows]) -> Result<(), Error> {
+    let run_ids: Vec<&str> = runs.iter().map(|run| run.run_id.as_str()).collect();
+    transaction.execute("DELETE FROM plimsoll.runs WHERE run_id = ANY($1)", &[&run_ids]).await?;
+    for (table, _) in runs.iter().take(1).flat_map(|run| &run.tables) {
+        let of_table = runs.iter().flat_map(|run| &run.tables).filter(|(name, _)| name == table);
+        let rows: Vec<&serde_json::Value> =
+            of_table.filter_map(|(_, rows)| rows.as_array()).flatten().collect();
+        let json = serde_json::to_string(&rows).map_err(|error| Error::Unexpected(error.to_string()))?;
         let name = format!("plimsoll.{}", naming::quote_identifier(table));
         let insert = format!(
             "INSERT INTO {name} SELECT * FROM pg_catalog.jsonb_populate_recordset(NULL::{name}, $1::text::jsonb)"
         );
-        transaction.execute(&insert, &[&rows.to_string()]).await?;
+        transaction.execute(&insert, &[&json]).await?;
     }
     Ok(())
 }
