@@ -128,10 +128,10 @@ impl ObservedSession {
         std::mem::take(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner).messages)
     }
 
-    /// How many messages were not kept because nobody took them in time.
+    /// How many messages were not kept, because nobody took them in time, since this was asked last.
     #[must_use]
-    pub fn messages_left_out(&self) -> u64 {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).left_out
+    pub fn take_left_out(&self) -> u64 {
+        std::mem::take(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner).left_out)
     }
 
     /// Asks the server to cancel what this session is executing.

@@ -423,6 +423,11 @@ impl<'a> Stage<'a> {
                 }
             }
         }
+        let left_out = self.lanes[lane].session.take_left_out();
+        if left_out > 0 {
+            let message = format!("{left_out} further messages of session {session} were not kept");
+            self.emit(TranscriptEvent::Message(message));
+        }
     }
 
     fn show_notifications(&mut self, lane: usize) {
