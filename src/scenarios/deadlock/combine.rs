@@ -69,11 +69,10 @@ pub(super) fn combine(transactions: &[Transaction<'_>], candidate: &Candidate) -
 /// The session with names that are unique beside a second run of itself.
 fn numbered(transaction: Transaction<'_>, number: usize, swaps: &[Swap]) -> SessionSpec {
     let session = &transaction.spec.sessions[transaction.session];
-    let step = |(index, step): (usize, &Step)| {
-        let here = swaps.iter().filter(|swap| swap.steps.contains(&index));
-        let values = here.filter_map(|swap| Some((rows::value_of(&swap.from)?, rows::value_of(&swap.to)?)));
-        let sql = rows::rename(&step.sql, &values.collect::<Vec<_>>());
-        Step { name: format!("t{number}_{}", step.name), sql, line: step.line }
+    let step = |(index, step): (usize, &Step)| Step {
+        name: format!("t{number}_{}", step.name),
+        sql: rows::with_rows(&step.sql, index, swaps),
+        line: step.line,
     };
     SessionSpec {
         name: format!("t{number} {}", session.name),

@@ -63,13 +63,8 @@ impl HotTransaction {
             }
         });
         let swaps: Vec<Swap> = swaps.collect();
-        let statement = |(step, sql): (usize, &String)| {
-            let here = swaps.iter().filter(|swap| swap.steps.contains(&step));
-            let values =
-                here.filter_map(|swap| Some((rows::value_of(&swap.from)?, rows::value_of(&swap.to)?)));
-            rows::rename(sql, &values.collect::<Vec<_>>())
-        };
-        self.statements.iter().enumerate().map(statement).collect()
+        let statements = self.statements.iter().enumerate();
+        statements.map(|(step, sql)| rows::with_rows(sql, step, &swaps)).collect()
     }
 }
 

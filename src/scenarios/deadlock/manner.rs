@@ -6,6 +6,7 @@ use super::record::Manner;
 use super::spec::Spec;
 use crate::postgres::Target;
 use std::time::Duration;
+use tokio_postgres::Config;
 
 /// How often the server is asked whether a step is blocked, while orders are explored.
 const POLL: Duration = Duration::from_millis(1);
@@ -47,5 +48,13 @@ pub(super) fn manner(target: &Target, options: &Options, pace: &Pace<'_>) -> Man
         stops_at_standstill: !is_tester,
         options: format!("{timeout} {}", options.session_options).trim().to_owned(),
         application_name: options.application_name.clone(),
+    }
+}
+
+impl Manner {
+    /// Adds the settings of every session to a configuration.
+    pub(super) fn configure(&self, config: &mut Config) {
+        let options = format!("{} {}", config.get_options().unwrap_or_default(), self.options);
+        config.options(options.trim());
     }
 }

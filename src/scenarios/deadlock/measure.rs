@@ -243,17 +243,25 @@ async fn go_on(session: &ObservedSession, statements: Vec<String>) {
 
 /// Runs the victim's transaction again until it succeeds: after how many attempts.
 async fn retry(session: &ObservedSession, statements: Vec<String>) -> Option<u32> {
+    session.execute("ROLLBACK").await;
     for attempt in 1..=MAX_ATTEMPTS {
-        session.execute("ROLLBACK").await;
-        let mut is_done = true;
-        for sql in statements.iter().map(String::as_str).chain(["COMMIT"]) {
-            if session.execute(sql).await.error.is_some() {
-                is_done = false;
-                break;
-            }
-        }
-        if is_done {
+        if transact(session, statements.iter().map(String::as_str)).await.is_none() {
             return Some(attempt);
+        }
+    }
+    None
+}
+
+/// Runs a whole transaction; the SQLSTATE of what it failed with and was rolled back for, if it did.
+pub(super) async fn transact(
+    session: &ObservedSession,
+    statements: impl Iterator<Item = &str>,
+) -> Option<String> {
+    // A transaction that its steps left open would hold everybody up.
+    for sql in statements.chain(["COMMIT"]) {
+        if let Some(error) = session.execute(sql).await.error {
+            session.execute("ROLLBACK").await;
+            return Some(error.server().map_or_else(|| "08006".into(), |server| server.sqlstate.clone()));
         }
     }
     None

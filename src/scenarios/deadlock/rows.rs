@@ -139,8 +139,15 @@ pub(super) fn naming_literals(sql: &str) -> Vec<(Range<usize>, String)> {
     literals
 }
 
+/// A step of a transaction with the rows that were chosen for it.
+pub(super) fn with_rows(sql: &str, step: usize, swaps: &[Swap]) -> String {
+    let here = swaps.iter().filter(|swap| swap.steps.contains(&step));
+    let values = here.filter_map(|swap| Some((value_of(&swap.from)?, value_of(&swap.to)?)));
+    rename(sql, &values.collect::<Vec<_>>())
+}
+
 /// A step with other values in place of some.
-pub(super) fn rename(sql: &str, values: &[(&str, &str)]) -> String {
+fn rename(sql: &str, values: &[(&str, &str)]) -> String {
     let mut renamed = String::with_capacity(sql.len());
     let mut copied = 0;
     for (place, value) in naming_literals(sql) {

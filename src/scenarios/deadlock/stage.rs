@@ -254,10 +254,7 @@ async fn connect(
 ) -> anyhow::Result<ObservedSession> {
     let mut config = target.config_for(database);
     config.application_name(format!("{}/{}/{name}", manner.application_name, spec.name));
-    if !manner.options.is_empty() {
-        let options = format!("{} {}", config.get_options().unwrap_or_default(), manner.options);
-        config.options(options.trim());
-    }
+    manner.configure(&mut config);
     target.observe(&config).await.with_context(|| format!("connect session {name}"))
 }
 

@@ -252,9 +252,8 @@ impl Ground<'_> {
 
     async fn connect(&self) -> anyhow::Result<ObservedSession> {
         let mut config = self.place.target.config_for(self.database);
-        let manner = manner(self.place.target, self.options, &Pace::Sweeping(self.sweep.workers_timeout));
-        let options = format!("{} {}", config.get_options().unwrap_or_default(), manner.options);
-        config.options(options.trim());
+        let pace = Pace::Sweeping(self.sweep.workers_timeout);
+        manner(self.place.target, self.options, &pace).configure(&mut config);
         Ok(self.place.target.observe(&config).await?)
     }
 }
@@ -297,8 +296,11 @@ async fn work(
                 break;
             }
             tally.retries += u64::from(attempt > 0);
-            match attempt_once(session, transaction, &statements).await {
+            let all = transaction.setup.iter().chain(&statements).map(String::as_str);
+            match measure::transact(session, all).await {
                 None => {
+                    // An ended session's WARNING for a COMMIT too many is nobody's message.
+                    let _ = session.take_messages();
                     tally.latencies_us.push(clock::elapsed_us(start));
                     break;
                 }
@@ -308,23 +310,4 @@ async fn work(
         }
     }
     tally
-}
-
-/// The SQLSTATE it failed with, if it did.
-async fn attempt_once(
-    session: &ObservedSession,
-    transaction: &HotTransaction,
-    statements: &[String],
-) -> Option<String> {
-    let all = transaction.setup.iter().chain(statements).map(String::as_str);
-    // A transaction that its steps left open would hold everybody up.
-    for sql in all.chain(["COMMIT"]) {
-        if let Some(error) = session.execute(sql).await.error {
-            session.execute("ROLLBACK").await;
-            return Some(error.server().map_or_else(|| "08006".into(), |server| server.sqlstate.clone()));
-        }
-    }
-    // An ended session's WARNING for a COMMIT too many is nobody's message.
-    let _ = session.take_messages();
-    None
 }
