@@ -44,7 +44,8 @@ impl ExplainOptions {
         Self { analyze: false, buffers: false, timing: false, ..Self::default() }
     }
 
-    fn prefix(self) -> String {
+    /// `EXPLAIN (…) `.
+    pub(super) fn prefix(self) -> String {
         let mut words = vec!["FORMAT JSON"];
         // BUFFERS without ANALYZE is known from 13 on; TIMING and WAL only with it.
         for (is_wanted, on, off) in [

@@ -2,7 +2,7 @@
 //! compared with, in the server's own words, and of which type it is.
 
 use super::text_parameter::RawText;
-use super::{Error, Session};
+use super::{Error, ExplainOptions, Session};
 use crate::plan::Plan;
 
 /// A statement as the server understands it, without values.
@@ -14,17 +14,22 @@ pub struct GenericPlan {
     pub parameter_types: Vec<String>,
 }
 
-/// Plans a statement without values; nothing is executed. The session must be in no transaction.
+/// Plans a statement without values; nothing is executed, whatever the options say. The session
+/// must be in no transaction.
 ///
 /// # Errors
 /// The server refuses the statement, or the plan cannot be read.
-pub async fn generic_plan(session: &Session, sql: &str) -> Result<GenericPlan, Error> {
+pub async fn generic_plan(
+    session: &Session,
+    sql: &str,
+    options: ExplainOptions,
+) -> Result<GenericPlan, Error> {
     let prepared = session.prepare(sql).await?;
     let parameter_types: Vec<String> = prepared.params().iter().map(|kind| kind.name().to_owned()).collect();
     let statement = sql.trim_end_matches([';', ' ', '\n']);
     session.batch_execute(&format!("PREPARE plimsoll_generic AS {statement}")).await?;
     session.batch_execute("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan").await?;
-    let answer = explain_prepared(session, parameter_types.len()).await;
+    let answer = explain_prepared(session, parameter_types.len(), options).await;
     session.batch_execute("ROLLBACK; DEALLOCATE plimsoll_generic").await?;
     let plan = Plan::parse(&answer?)
         .map_err(|error| Error::Unexpected(format!("the generic plan cannot be read: {error}")))?;
@@ -32,9 +37,14 @@ pub async fn generic_plan(session: &Session, sql: &str) -> Result<GenericPlan, E
 }
 
 /// `EXPLAIN (GENERIC_PLAN)` is known from 16 on only; this works everywhere.
-async fn explain_prepared(session: &Session, parameters: usize) -> Result<String, Error> {
+async fn explain_prepared(
+    session: &Session,
+    parameters: usize,
+    options: ExplainOptions,
+) -> Result<String, Error> {
     let nulls = vec!["NULL"; parameters].join(", ");
     let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
-    let explain = format!("EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE plimsoll_generic{arguments}");
+    let prefix = ExplainOptions { analyze: false, ..options }.prefix();
+    let explain = format!("{prefix}EXECUTE plimsoll_generic{arguments}");
     Ok(session.query_one(&explain, &[]).await?.try_get::<_, RawText>(0)?.0)
 }

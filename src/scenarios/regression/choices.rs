@@ -3,7 +3,7 @@
 
 use super::cases::{Case, CaseParameters, CaseStatement};
 use crate::plan::{Fingerprint, Plan};
-use crate::postgres::{Error, ExplainOptions, Session, Target, explain, quote_literal};
+use crate::postgres::{Error, ExplainOptions, Session, Target, explain, generic_plan};
 use crate::sql::statement::StatementKind;
 use std::collections::BTreeSet;
 
@@ -31,8 +31,8 @@ pub async fn by_parameter(session: &Session, case: &Case) -> Result<Vec<String>,
         if statement.values(set).is_empty() || statement.kind == StatementKind::Write {
             continue;
         }
-        match generic(session, statement, set).await {
-            Ok(plan) => sentences.extend(unlike_generic(&plan, &plans)),
+        match generic_plan(session, &statement.sql, ExplainOptions::estimate()).await {
+            Ok(generic) => sentences.extend(unlike_generic(&generic.plan, &plans)),
             Err(Error::Server(_)) => {}
             Err(other) => return Err(other),
         }
@@ -90,25 +90,6 @@ fn reading(plan: &Plan) -> String {
 /// Every node, where the tables are read alike.
 fn whole(plan: &Plan) -> String {
     plan.walk().map(|visit| visit.node.label()).collect::<Vec<_>>().join(" > ")
-}
-
-/// The plan for any parameter value, as a prepared statement gets it.
-async fn generic(session: &Session, statement: &CaseStatement, set: &CaseParameters) -> Result<Plan, Error> {
-    let literal = |value: &Option<String>| value.as_deref().map_or_else(|| "NULL".into(), quote_literal);
-    let values: Vec<String> = statement.values(set).iter().map(literal).collect();
-    session.batch_execute("SET plan_cache_mode = force_generic_plan").await?;
-    let prepared = session.batch_execute(&format!("PREPARE plimsoll_case AS {}", statement.sql)).await;
-    let plan = match prepared {
-        Ok(()) => {
-            let execute = format!("EXECUTE plimsoll_case({})", values.join(", "));
-            let plan = explain(session, &execute, &[], ExplainOptions::estimate()).await;
-            session.batch_execute("DEALLOCATE plimsoll_case").await?;
-            plan
-        }
-        Err(error) => Err(error.into()),
-    };
-    session.batch_execute("RESET plan_cache_mode").await?;
-    plan
 }
 
 /// The shapes of one plan that ANALYZE after ANALYZE of the same data gave, the first one first.

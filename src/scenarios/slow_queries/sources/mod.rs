@@ -15,7 +15,8 @@ use crate::model::evidence::slow_queries::StatementOrigin;
 use crate::parameters::ParameterSet;
 use crate::plan::Plan;
 use crate::postgres::{
-    self, GenericPlan, Session, TopStatements, generic_plan, top_statements, volatile_functions,
+    self, ExplainOptions, GenericPlan, Session, TopStatements, generic_plan, top_statements,
+    volatile_functions,
 };
 use crate::prepare::Context;
 use crate::project::query::{Parameter, ParameterSource, Query};
@@ -226,7 +227,13 @@ async fn subject(
     if let Some(reason) = statement.unfit {
         return Ok(Some(unfit(reason, "", statement.origin)));
     }
-    let generic = match generic_plan(session, &statement.sql).await {
+    let generic = match generic_plan(
+        session,
+        &statement.sql,
+        ExplainOptions { verbose: true, ..ExplainOptions::estimate() },
+    )
+    .await
+    {
         Ok(generic) => generic,
         Err(error) if error.server().is_some() => {
             let reason = format!("the server cannot prepare it without its values: {error}");
