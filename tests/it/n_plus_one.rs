@@ -201,9 +201,8 @@ async fn children_with_several_parameters_are_batched_where_that_means_the_same(
     assert!(refusal.reason.contains("its LIMIT is not in the trace and cuts rows off"), "{refusal:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_count_that_follows_the_data_is_told_from_one_that_does_not() {
-    let folder = shop();
+/// A command that asks once per order, with so many of them at the small and the large volume.
+async fn at_two_volumes(small: i64, large: i64) -> Options {
     let at = async |rows: i64| {
         recorded(async |clients: Vec<Client>| {
             let some = "SELECT id, user_id FROM orders ORDER BY id LIMIT $1";
@@ -213,12 +212,17 @@ async fn a_count_that_follows_the_data_is_told_from_one_that_does_not() {
         })
         .await
     };
-    let options = Options {
-        recorded: vec![at(1).await, at(4).await],
+    Options {
+        recorded: vec![at(small).await, at(large).await],
         grow: Some(["small".into(), "large".into()]),
         ..Options::default()
-    };
-    let report = judged(folder.path(), &options).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_follows_the_data_is_told_from_one_that_does_not() {
+    let folder = shop();
+    let report = judged(folder.path(), &at_two_volumes(1, 4).await).await.unwrap();
     // Four children are no loop by themselves; that there was one before is what tells.
     assert_eq!(report.verdict, Verdict::Pass);
     let [finding] = report.findings.as_slice() else { panic!("{:#?}", report.findings) };
@@ -226,6 +230,15 @@ async fn a_count_that_follows_the_data_is_told_from_one_that_does_not() {
     assert_eq!(finding.message, "executed 1 times at the small volume and 4 times at the large one");
     let grows: Vec<_> = evidence(&report).growth.iter().map(|g| (g.small, g.large, g.grows)).collect();
     assert_eq!(grows, [(1, 4, true), (1, 1, false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_found_at_two_volumes_is_measured_at_each() {
+    let folder = shop();
+    let report = judged(folder.path(), &at_two_volumes(6, 9).await).await.unwrap();
+    let loops = report.measurements.iter().filter(|m| m.metric == "queries_per_parent");
+    let found: Vec<_> = loops.map(|m| (m.volume.as_deref(), m.value)).collect();
+    assert_eq!(found, [(Some("small"), 6.0), (Some("large"), 9.0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -262,23 +262,28 @@ pub(super) fn verdict(
     (verdict, summary)
 }
 
-/// Numbers worth following over time.
+/// Numbers worth following over time. `volume` says at which one a loop was recorded, where they
+/// were recorded at several.
 #[must_use]
-pub(super) fn measurements(detection: &Detection, statements: u64) -> Vec<Measurement> {
-    let count = |subject: &str, metric, value: u64| Measurement {
+pub(super) fn measurements(
+    detection: &Detection,
+    statements: u64,
+    volume: impl Fn(usize) -> Option<String>,
+) -> Vec<Measurement> {
+    let count = |subject: &str, metric, value: u64, volume| Measurement {
         subject: subject.to_owned(),
         metric,
         unit: Unit::Count,
         value: value as f64,
         samples: 1,
         interval: None,
-        volume: None,
+        volume,
         variant: Variant::Only,
     };
-    let mut all = vec![count("trace", "statements", statements)];
-    all.extend(detection.loops.iter().map(|group| {
+    let mut all = vec![count("trace", "statements", statements, None)];
+    all.extend(detection.loops.iter().enumerate().map(|(at, group)| {
         let subject = format!("{} / {}", group.scope, group.fingerprint);
-        count(&subject, "queries_per_parent", group.executions)
+        count(&subject, "queries_per_parent", group.executions, volume(at))
     }));
     all
 }

@@ -76,7 +76,7 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     }
     if let ([small, large], Some(volumes)) = (recordings.as_slice(), &options.grow) {
         judged.growth = growth(&small.trace, &large.trace);
-        judged.volumes.clone_from(volumes);
+        judged.volumes = Some(volumes.clone());
     }
     let mut report = judged.report(&known, &options.round_trips_us);
     report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
@@ -206,8 +206,10 @@ struct Judged {
     proofs: Vec<BatchProof>,
     refusals: Vec<BatchRefusal>,
     growth: Vec<Growth>,
-    /// The volumes that the growth is between.
-    volumes: [String; 2],
+    /// The volumes that the growth is between, one per trace.
+    volumes: Option<[String; 2]>,
+    /// How many loops there are with those of each trace.
+    loops_with: Vec<usize>,
 }
 
 impl Judged {
@@ -231,6 +233,7 @@ impl Judged {
         self.connections += trace.connections;
         self.cut_short |= !trace.complete;
         self.names.push(name.to_owned());
+        self.loops_with.push(self.detection.loops.len());
         before..self.detection.loops.len()
     }
 
@@ -242,8 +245,14 @@ impl Judged {
         findings.append(&mut self.exceeded);
         findings.extend(growth_findings(&self.growth, &self.detection));
         let (verdict, summary) = verdict(&findings, &self.losses, self.statements, !self.cut_short);
-        let mut measurements = measurements(&self.detection, self.statements);
-        measurements.extend(growth_measurements(&self.growth, &self.volumes));
+        let volume = |at: usize| {
+            let trace = self.loops_with.partition_point(|loops| *loops <= at);
+            self.volumes.as_ref().and_then(|volumes| volumes.get(trace).cloned())
+        };
+        let mut measurements = measurements(&self.detection, self.statements, volume);
+        if let Some(volumes) = &self.volumes {
+            measurements.extend(growth_measurements(&self.growth, volumes));
+        }
         let warnings = warnings(&self.losses, &stale);
         let evidence = NPlusOneEvidence {
             sources: self.names,
