@@ -5,3 +5,9 @@ pub mod deadlock;
 pub mod n_plus_one;
 pub mod regression;
 pub mod slow_queries;
+
+impl From<crate::stats::Interval> for crate::model::Interval {
+    fn from(interval: crate::stats::Interval) -> Self {
+        Self { low: interval.low, high: interval.high, confidence: interval.confidence }
+    }
+}

@@ -34,12 +34,6 @@ pub struct Options {
     pub max_seconds: Option<f64>,
     /// Plans and counters only.
     pub without_times: bool,
-    /// Don't look for the statement behind each change.
-    pub skip_attribution: bool,
-    /// Don't measure what new indexes cost a writer.
-    pub skip_write_costs: bool,
-    /// Don't look for what else moves a plan.
-    pub skip_choices: bool,
     /// Run the migration under traffic too.
     pub under_load: Option<under_load::Options>,
     /// What to compare with instead of clones.
@@ -141,28 +135,10 @@ async fn compare_all(
         }
         deepen::add_under_load(&bench, &migration, touched, &cases, &templates, load, &mut found).await?;
     }
-    deepen(options, &bench, &steps, &cases, touched, &mut found).await?;
+    deepen::attribute(&bench, &steps, &cases, &mut found).await?;
+    deepen::add_write_costs(&bench, touched, &mut found).await?;
+    deepen::add_choices(&bench, &cases, &mut found).await?;
     Ok((found, limits))
-}
-
-async fn deepen(
-    options: &Options,
-    bench: &Bench<'_>,
-    steps: &[Step],
-    cases: &[Case],
-    touched: &Touched,
-    found: &mut Found,
-) -> anyhow::Result<()> {
-    if !options.skip_attribution {
-        deepen::attribute(bench, steps, cases, found).await?;
-    }
-    if !options.skip_write_costs {
-        deepen::add_write_costs(bench, touched, found).await?;
-    }
-    if !options.skip_choices {
-        deepen::add_choices(bench, cases, found).await?;
-    }
-    Ok(())
 }
 
 /// The partitions of a database's tables and indexes, by parent.
@@ -210,19 +186,13 @@ fn resolve(context: &Context<'_>, options: &Options) -> anyhow::Result<Option<Co
     let project = context.project;
     let settings = &project.settings.regression;
     let versions: Vec<&str> = project.migrations.iter().map(|migration| migration.version.as_str()).collect();
-    let volume = options
-        .volume
-        .clone()
-        .or_else(|| project.settings.volumes.first().map(|volume| volume.name.clone()))
-        .context("the project declares no volume; add one under [volumes] in plimsoll.toml")?;
+    let volume = volume(context, options)?;
     if let Some(statement) = &options.try_statement {
         let from = options.from.clone().or_else(|| versions.last().map(|&version| version.to_owned()));
         let from = from.context("there is no migration to try the statement on")?;
         return Ok(Some(Compared { from, to: statement.clone(), volume }));
     }
-    let to =
-        options.to.clone().or_else(|| settings.to.clone()).or_else(|| versions.last().map(|&v| v.to_owned()));
-    let Some(to) = to else { return Ok(None) };
+    let Some(to) = version_after(context, options) else { return Ok(None) };
     let earlier = versions.iter().position(|&version| version == to).and_then(|at| at.checked_sub(1));
     let from = options.from.clone().or_else(|| settings.from.clone());
     let from = from.or_else(|| earlier.map(|at| versions[at].to_owned()));
@@ -233,9 +203,22 @@ fn schema_change<'a>(context: &Context<'a>, options: &Options, compared: &Compar
     if let Some(statement) = &options.try_statement {
         return SchemaChange::Statements(vec![statement.clone()]);
     }
-    let sql: Vec<&str> = between(context, compared).map(|migration| migration.sql.as_str()).collect();
-    let sql = sql.join("\n;\n");
-    SchemaChange::Migrations { databases: context.databases, version: Some(compared.to.clone()), sql }
+    let migrations = between(context, compared);
+    SchemaChange::of_migrations(context.databases, Some(compared.to.clone()), migrations)
+}
+
+/// The volume asked for, else the project's first.
+pub(super) fn volume(context: &Context<'_>, options: &Options) -> anyhow::Result<String> {
+    let first = || context.project.settings.volumes.first().map(|volume| volume.name.clone());
+    let volume = options.volume.clone().or_else(first);
+    volume.context("the project declares no volume; add one under [volumes] in plimsoll.toml")
+}
+
+/// The version asked for, else the project's setting, else the newest.
+pub(super) fn version_after(context: &Context<'_>, options: &Options) -> Option<String> {
+    let project = context.project;
+    let newest = || project.migrations.last().map(|migration| migration.version.clone());
+    options.to.clone().or_else(|| project.settings.regression.to.clone()).or_else(newest)
 }
 
 /// The queries asked for.

@@ -8,6 +8,7 @@ use super::touched::{self, Touched};
 use crate::model::Progress;
 use crate::postgres::{Error as PostgresError, Session, Target, physical};
 use crate::prepare::Databases;
+use crate::project::migration::Migration;
 
 /// What turns the side before into the side after.
 #[derive(Debug)]
@@ -23,6 +24,18 @@ pub enum SchemaChange<'a> {
     },
     /// Statements, each in a transaction of its own.
     Statements(Vec<String>),
+}
+
+impl<'a> SchemaChange<'a> {
+    /// By these migrations of the project, up to a version.
+    pub fn of_migrations<'m>(
+        databases: &'a Databases<'a>,
+        version: Option<String>,
+        migrations: impl Iterator<Item = &'m Migration>,
+    ) -> Self {
+        let sql: Vec<&str> = migrations.map(|migration| migration.sql.as_str()).collect();
+        Self::Migrations { databases, version, sql: sql.join("\n;\n") }
+    }
 }
 
 /// Names of the clones.

@@ -12,7 +12,7 @@ use crate::scenarios::regression::sides::{self, SchemaChange};
 use crate::scenarios::regression::verdict::{self, Thresholds};
 use crate::scenarios::regression::{findings, write_report};
 use crate::stats::clock;
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 /// Where the side before comes from, when it is no clone.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,8 +140,7 @@ async fn both_sides(
 async fn migrate_target(context: &Context<'_>, options: &Options, database: &str) -> anyhow::Result<()> {
     let project = context.project;
     context.target.require_change(database)?;
-    let last = || project.migrations.last().map(|migration| migration.version.clone());
-    let to = options.to.clone().or_else(|| project.settings.regression.to.clone()).or_else(last);
+    let to = run::version_after(context, options);
     let session = context.target.connect_to(database).await?;
     let applied = migrate::applied_versions(&session).await?;
     drop(session);
@@ -152,9 +151,7 @@ async fn migrate_target(context: &Context<'_>, options: &Options, database: &str
         );
     }
     let pending = project.migrations.iter().filter(|migration| !applied.contains(&migration.version));
-    let sql: Vec<&str> = pending.map(|migration| migration.sql.as_str()).collect();
-    let sql = sql.join("\n;\n");
-    let change = SchemaChange::Migrations { databases: context.databases, version: to, sql };
+    let change = SchemaChange::of_migrations(context.databases, to, pending);
     sides::apply(context.target, database, &change).await?;
     Ok(())
 }
@@ -166,10 +163,7 @@ async fn now(context: &Context<'_>, options: &Options) -> anyhow::Result<Place> 
         let database = target.database().to_owned();
         return Ok(Place { described: format!("database {database}"), database, is_made: false });
     }
-    let volumes = &context.project.settings.volumes;
-    let volume = options.volume.clone().or_else(|| volumes.first().map(|volume| volume.name.clone()));
-    let volume =
-        volume.context("the project declares no volume; add one under [volumes] in plimsoll.toml")?;
+    let volume = run::volume(context, options)?;
     let last = context.project.migrations.last().map(|migration| migration.version.clone());
     let version = options.to.clone().or(last).unwrap_or_else(|| "head".into());
     let template = match &options.to {

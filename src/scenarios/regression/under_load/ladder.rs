@@ -2,8 +2,8 @@
 //! migration alone, without traffic, several times at each volume.
 
 use super::run::Migration;
+use crate::model::Progress;
 use crate::model::evidence::regression::{DurationGrowth, MigrationUnderLoad};
-use crate::model::{Interval, Progress};
 use crate::postgres::{Error, Target};
 use crate::scenarios::regression::{sides, touched};
 use crate::stats::clock;
@@ -121,17 +121,12 @@ fn growth(rungs: &[&Rung], target_rows: Option<u64>) -> Option<DurationGrowth> {
     let measured: Vec<GrowthPoint> = points.iter().map(point).collect();
     #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
     let projected = project(&measured, target_rows as f64, CONFIDENCE)?;
-    let bounds = |interval: crate::stats::Interval| Interval {
-        low: interval.low,
-        high: interval.high,
-        confidence: interval.confidence,
-    };
     Some(DurationGrowth {
         table,
         points,
         target_rows,
         projected_ms: projected.value,
-        interval: projected.interval.map(bounds),
+        interval: projected.interval.map(Into::into),
         curve: projected.curve.to_owned(),
     })
 }
