@@ -1,7 +1,7 @@
 //! Parameter sets that differ where plans differ: frequent, rare and absent values.
 
 use super::column::{Bounds, Columns};
-use super::draw::Source;
+use super::draw::{Source, open};
 use super::error::{Error, Reason};
 use super::{Drawn, ParameterSet, set_of};
 use crate::postgres::Session;
@@ -26,10 +26,6 @@ pub async fn draw_contrasting(
     let columns = Columns { session, bounds: Bounds::default() };
     let source = Source { columns, query, seed };
     let declared = source.all(DECLARED).await?;
-    let base = |index: usize| -> Vec<Option<Drawn>> {
-        let value = |values: &Vec<Drawn>| values.get(index % values.len().max(1)).cloned();
-        declared.iter().map(|values| values.as_ref().and_then(value)).collect()
-    };
     let mut sets: Vec<ParameterSet> = Vec::new();
     let mut add = |drawn: Vec<Drawn>| {
         let set = set_of(query, drawn);
@@ -41,7 +37,7 @@ pub async fn draw_contrasting(
     for (index, parameter) in query.parameters.iter().enumerate() {
         let contrasts = contrasts(source, parameter).await;
         for contrast in contrasts.map_err(|reason| Error::new(query, parameter, reason))? {
-            let mut drawn = base(0);
+            let mut drawn = open(&declared, 0);
             if let Some(place) = drawn.get_mut(index) {
                 *place = Some(contrast);
                 add(source.complete(drawn, 0)?);
@@ -49,7 +45,7 @@ pub async fn draw_contrasting(
         }
     }
     for index in 0..DECLARED {
-        add(source.complete(base(index), index)?);
+        add(source.complete(open(&declared, index), index)?);
     }
     Ok(sets)
 }
@@ -66,10 +62,9 @@ async fn contrasts(source: Source<'_>, parameter: &Parameter) -> Result<Vec<Draw
         Err(Reason::NoAbsentValue { .. }) => Vec::new(),
         other => other?,
     };
-    let drawn = |origin| move |value| Drawn { value: Some(value), origin: Some(origin) };
-    let mut contrasts = vec![drawn("common")(common)];
-    contrasts.extend(rare.into_iter().map(drawn("rare")));
-    contrasts.extend(absent.into_iter().map(drawn("absent")));
+    let mut contrasts = vec![Drawn::of("common")(common)];
+    contrasts.extend(rare.into_iter().map(Drawn::of("rare")));
+    contrasts.extend(absent.into_iter().map(Drawn::of("absent")));
     Ok(contrasts)
 }
 

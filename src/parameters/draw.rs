@@ -37,15 +37,17 @@ pub async fn draw_within(
 ) -> Result<Vec<ParameterSet>, Error> {
     let source = Source { columns: Columns { session, bounds }, query, seed };
     let drawn = source.all(count).await?;
-    let set = |index| {
-        let open = drawn.iter().map(|values| values.as_ref().map(|values| pick(values, index))).collect();
-        Ok(set_of(query, source.complete(open, index)?))
-    };
+    let set = |index| Ok(set_of(query, source.complete(open(&drawn, index), index)?));
     let mut sets: Vec<ParameterSet> = (0..count).map(set).collect::<Result<_, Error>>()?;
     if sets.windows(2).all(|pair| pair[0].values == pair[1].values) {
         sets.truncate(1);
     }
     Ok(sets)
+}
+
+/// The values for the set of this index, before expressions are computed.
+pub(super) fn open(drawn: &[Option<Vec<Drawn>>], index: usize) -> Vec<Option<Drawn>> {
+    drawn.iter().map(|values| values.as_ref().map(|values| pick(values, index))).collect()
 }
 
 /// The value for the set of this index; fewer values than sets come round again.
@@ -141,27 +143,30 @@ impl Source<'_> {
         count: usize,
     ) -> Result<Vec<Drawn>, Reason> {
         let columns = self.columns;
-        let drawn =
-            |origin: &'static str| move |value: String| Drawn { value: Some(value), origin: Some(origin) };
         let values = match source {
             ParameterSource::Common(reference) => {
                 let column = columns.resolve(reference).await?;
-                vec![columns.common(&column, self.seed).await?].into_iter().map(drawn("common")).collect()
+                vec![columns.common(&column, self.seed).await?].into_iter().map(Drawn::of("common")).collect()
             }
             ParameterSource::Rare(reference) => {
                 let column = columns.resolve(reference).await?;
-                columns.rare(&column, self.seed, count).await?.into_iter().map(drawn("rare")).collect()
+                columns.rare(&column, self.seed, count).await?.into_iter().map(Drawn::of("rare")).collect()
             }
             ParameterSource::Absent(reference) => {
                 let column = columns.resolve(reference).await?;
-                columns.absent(&column, self.seed, count).await?.into_iter().map(drawn("absent")).collect()
+                columns
+                    .absent(&column, self.seed, count)
+                    .await?
+                    .into_iter()
+                    .map(Drawn::of("absent"))
+                    .collect()
             }
             ParameterSource::Sample(reference) => {
                 // Inside a list: rows of its own.
                 let column = columns.resolve(reference).await?;
                 let seed = self.stream(&parameter.name);
                 let rows = columns.sample_rows(&[column], seed, count).await?;
-                rows.into_iter().flatten().map(drawn("sample")).collect()
+                rows.into_iter().flatten().map(Drawn::of("sample")).collect()
             }
             ParameterSource::Expression(text, expression) => {
                 let none = BTreeMap::new();

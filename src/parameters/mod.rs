@@ -19,7 +19,6 @@ pub use draw::{draw, draw_within};
 pub use error::{Error, Reason};
 
 use crate::project::query::Query;
-use crate::sql::parameters::Positional;
 
 /// One value for every parameter of a query.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,17 +37,6 @@ impl ParameterSet {
     pub fn of(query: &Query, values: Vec<Option<String>>, origin: &'static str) -> Self {
         set_of(query, values.into_iter().map(|value| Drawn { value, origin: Some(origin) }).collect())
     }
-
-    /// The values for one statement of the query, in the order of its `$n`.
-    #[must_use]
-    pub fn values_for(&self, query: &Query, statement: &Positional) -> Vec<Option<String>> {
-        let index = |name: &String| query.parameters.iter().position(|parameter| parameter.name == *name);
-        statement
-            .names
-            .iter()
-            .map(|name| index(name).and_then(|index| self.values.get(index).cloned()).flatten())
-            .collect()
-    }
 }
 
 /// Values longer than this many characters are cut in labels.
@@ -60,6 +48,13 @@ struct Drawn {
     value: Option<String>,
     /// `common`, `rare` and so on; `None` where the value says all.
     origin: Option<&'static str>,
+}
+
+impl Drawn {
+    /// Makes values that come from there.
+    fn of(origin: &'static str) -> impl Fn(String) -> Self {
+        move |value| Self { value: Some(value), origin: Some(origin) }
+    }
 }
 
 /// Puts one value of each parameter together.

@@ -13,9 +13,6 @@ use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Where the ledger is: a schema of its own, so that no application sees it.
-pub const LEDGER: &str = "plimsoll.migrations";
-
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationFile {

@@ -1,15 +1,12 @@
 //! A session with the server: a client, its driver task and its backend's process id.
 
-use super::Error;
 use super::tls::MakeTls;
-use tokio_postgres::{CancelToken, Client, Config};
+use tokio_postgres::{Client, Config};
 
 /// An open connection. Dropping it ends the session.
 pub struct Session {
     client: Client,
     backend_pid: i32,
-    cancel_token: CancelToken,
-    tls: MakeTls,
 }
 
 impl Session {
@@ -19,22 +16,13 @@ impl Session {
         // Ends with the session; what it reports, the client's own calls report too.
         tokio::spawn(connection);
         let backend_pid = client.query_one("SELECT pg_catalog.pg_backend_pid()", &[]).await?.get(0);
-        let cancel_token = client.cancel_token();
-        Ok(Self { client, backend_pid, cancel_token, tls: tls.clone() })
+        Ok(Self { client, backend_pid })
     }
 
     /// The process id of the backend, as in `pg_locks.pid`.
     #[must_use]
     pub fn backend_pid(&self) -> i32 {
         self.backend_pid
-    }
-
-    /// Asks the server to cancel what this session is executing.
-    ///
-    /// # Errors
-    /// The request could not be delivered. Whether it came in time is not known.
-    pub async fn cancel(&self) -> Result<(), Error> {
-        Ok(self.cancel_token.cancel_query(self.tls.clone()).await?)
     }
 }
 

@@ -104,12 +104,6 @@ impl Target {
         self.server.as_ref().map(|server| server.directory.as_path())
     }
 
-    /// The server's log, where the server is ours.
-    #[must_use]
-    pub fn server_log(&self) -> Option<std::path::PathBuf> {
-        self.server.as_ref().map(|server| server.directory.join("server.log"))
-    }
-
     /// A session with the database under test.
     ///
     /// # Errors

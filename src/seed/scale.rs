@@ -4,8 +4,6 @@
 //! belongs to the smallest volume that holds it. Invariant: what a row refers to
 //! exists in the row's own generation, so that a smaller volume is a prefix.
 
-use crate::project::settings::Volume;
-
 /// Factors are whole multiples of this share, so that row counts are exact.
 const STEPS_PER_ONE: f64 = 1e6;
 
@@ -26,13 +24,6 @@ impl Scale {
         factors.sort_unstable();
         factors.dedup();
         Self { factors }
-    }
-
-    /// A project's volume by name.
-    #[must_use]
-    pub fn of_volume(volumes: &[Volume], name: &str) -> Option<Self> {
-        let wanted = volumes.iter().find(|volume| volume.name == name)?;
-        Some(Self::new(wanted.factor, volumes.iter().map(|volume| volume.factor)))
     }
 
     /// The rows of a table that has `rows` at factor 1, in each generation.

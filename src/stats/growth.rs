@@ -23,8 +23,6 @@ pub struct GrowthFit {
     pub exponent: Estimate,
     /// `a` of `y = a · n^b`.
     pub scale: f64,
-    /// Share of the logarithms' variance that the line explains, 1 for all of it.
-    pub r_squared: f64,
 }
 
 impl GrowthFit {
@@ -66,7 +64,6 @@ struct Line {
     mean_x: f64,
     mean_y: f64,
     spread_x: f64,
-    spread_y: f64,
     joint: f64,
     residual: f64,
 }
@@ -87,10 +84,9 @@ impl Line {
             return None;
         }
         let joint: f64 = logs.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-        let spread_y: f64 = logs.iter().map(|(_, y)| (y - mean_y).powi(2)).sum();
         let slope = joint / spread_x;
         let residual: f64 = logs.iter().map(|(x, y)| (y - mean_y - slope * (x - mean_x)).powi(2)).sum();
-        Some(Self { n, mean_x, mean_y, spread_x, spread_y, joint, residual })
+        Some(Self { n, mean_x, mean_y, spread_x, joint, residual })
     }
 
     fn slope(&self) -> f64 {
@@ -140,11 +136,9 @@ pub fn fit(points: &[GrowthPoint], confidence: f64) -> Option<GrowthFit> {
     let line = Line::through(points)?;
     let (slope, half_width) = (line.slope(), line.half_width(confidence) / line.spread_x.sqrt());
     let interval = Interval { low: slope - half_width, high: slope + half_width, confidence };
-    let explained = if line.spread_y < 1e-12 { 1.0 } else { 1.0 - line.residual / line.spread_y };
     Some(GrowthFit {
         exponent: Estimate { value: slope, interval, units: line.n as usize },
         scale: (line.mean_y - slope * line.mean_x).exp(),
-        r_squared: explained,
     })
 }
 

@@ -13,7 +13,6 @@ pub mod clustered;
 pub mod growth;
 pub mod histogram;
 pub mod interval;
-pub mod moments;
 pub mod multiplicity;
 pub mod projection;
 pub mod quantile;

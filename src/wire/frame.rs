@@ -145,12 +145,6 @@ impl Splitter {
         Ok(Some(Frame { tag, body: &self.carry, body_bytes: self.body_bytes }))
     }
 
-    /// Whether the stream ends between two messages.
-    #[must_use]
-    pub fn is_at_boundary(&self) -> bool {
-        self.header_len == 0
-    }
-
     /// Memory held for a message that is still arriving, in bytes.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

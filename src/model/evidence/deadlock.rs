@@ -125,19 +125,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Every outcome, mildest first.
-    pub const ALL: [Self; 9] = [
-        Self::Completed,
-        Self::BlockedThenCompleted,
-        Self::QueueReordered,
-        Self::UniqueViolation,
-        Self::LockTimeout,
-        Self::SerializationFailure,
-        Self::OtherError,
-        Self::Hung,
-        Self::Deadlock,
-    ];
-
     /// A stable kebab-case word.
     #[must_use]
     pub fn word(self) -> &'static str {

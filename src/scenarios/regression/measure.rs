@@ -6,12 +6,11 @@ use super::sides::Sides;
 use super::timing::{self, SIDES, Setup, Unit};
 use super::verdict::{Thresholds, time_change};
 use crate::load::Address;
-use crate::model::Interval;
 use crate::model::evidence::regression::{Change, RatioEstimate, TimeComparison};
 use crate::postgres::Target;
 use crate::stats::Estimate;
 use crate::stats::clock;
-use crate::stats::ratio::{NoiseFloor, Pair, clustered_median_ratio, clustered_median_ratio_sign_test};
+use crate::stats::ratio::{Pair, clustered_median_ratio, clustered_median_ratio_sign_test, noise_floor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -136,7 +135,7 @@ fn look(wall: &[Unit], server: &[Unit], method: &Method, limits: &Thresholds) ->
     let judged = if by_wall { wall } else { server };
     let pairs = |units: &[Unit], place: usize| units.iter().map(|unit| unit.pairs(place)).collect::<Vec<_>>();
     let identical = pairs(judged, 1);
-    let floor = estimate_of(&identical, confidence).map(|estimate| NoiseFloor::of(&estimate));
+    let floor = estimate_of(&identical, confidence).map(|estimate| noise_floor(&estimate));
     let estimate = estimate_of(&pairs(judged, 2), confidence)?;
     let ratio = |units: &[Unit]| {
         let rounds = units.iter().map(|unit| unit.rounds.len()).sum();
@@ -149,7 +148,7 @@ fn look(wall: &[Unit], server: &[Unit], method: &Method, limits: &Thresholds) ->
         median_wall_us: (median_of(wall, 0), median_of(wall, 2)),
         median_server_us: (median_of(server, 0), median_of(server, 2)),
         median_planning_us: (planning_of(server, 0), planning_of(server, 2)),
-        change: time_change(&estimate, floor.as_ref(), limits),
+        change: time_change(&estimate, floor, limits),
     };
     Some(Measured { time, identical })
 }
@@ -174,10 +173,9 @@ fn estimate_of(units: &[Vec<Pair>], confidence: f64) -> Option<Estimate> {
 /// A statistics estimate as evidence.
 #[must_use]
 pub fn ratio_estimate(estimate: &Estimate, pairs: usize) -> RatioEstimate {
-    let crate::stats::Interval { low, high, confidence } = estimate.interval;
     RatioEstimate {
         ratio: estimate.value,
-        interval: Interval { low, high, confidence },
+        interval: estimate.interval.into(),
         connection_pairs: estimate.units,
         pairs,
     }

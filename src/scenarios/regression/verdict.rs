@@ -13,7 +13,6 @@ use crate::model::evidence::regression::{
 };
 use crate::project::query;
 use crate::stats::Estimate;
-use crate::stats::ratio::NoiseFloor;
 
 /// Differences below this are not worth a word, however sure they are: where the
 /// pages of a clone lie in memory alone makes identical clones differ by 2 to 3 %.
@@ -54,8 +53,8 @@ impl Thresholds {
 
 /// What a ratio of times comes to, given what identical sides came to.
 #[must_use]
-pub fn time_change(estimate: &Estimate, floor: Option<&NoiseFloor>, limits: &Thresholds) -> Change {
-    let floor = floor.map_or(1.0, |floor| floor.factor).max(LEAST_EFFECT);
+pub fn time_change(estimate: &Estimate, floor: Option<f64>, limits: &Thresholds) -> Change {
+    let floor = floor.unwrap_or(1.0).max(LEAST_EFFECT);
     let interval = &estimate.interval;
     if interval.low > floor {
         Change::Regressed
@@ -213,6 +212,7 @@ mod tests {
     use crate::model::evidence::regression::{CounterComparison, RatioEstimate};
     use crate::model::{Interval as ModelInterval, Unit};
     use crate::stats::Interval;
+    use crate::stats::ratio::noise_floor;
 
     const LIMITS: Thresholds = Thresholds { time_ratio: 1.2, counter_ratio: 1.1, resolution: 1.1 };
 
@@ -280,9 +280,9 @@ mod tests {
         check(0.4, 0.9, Change::Improved);
         check(1.005, 1.015, Change::Unchanged);
         // A floor of 15 % swallows a change of 10 %.
-        let floor = NoiseFloor::of(&estimate(0.9, 1.15));
-        assert_eq!(time_change(&estimate(1.08, 1.12), Some(&floor), &LIMITS), Change::Inconclusive);
-        assert_eq!(time_change(&estimate(1.2, 1.4), Some(&floor), &LIMITS), Change::Regressed);
+        let floor = noise_floor(&estimate(0.9, 1.15));
+        assert_eq!(time_change(&estimate(1.08, 1.12), Some(floor), &LIMITS), Change::Inconclusive);
+        assert_eq!(time_change(&estimate(1.2, 1.4), Some(floor), &LIMITS), Change::Regressed);
     }
 
     #[test]

@@ -153,10 +153,9 @@ fn evidence(found: &Found) -> Evidence {
 /// The floor over all queries of the run.
 fn noise_floor(identical: &[Vec<Pair>]) -> Option<NoiseFloor> {
     let estimate = clustered_median_ratio(identical, FLOOR_CONFIDENCE)?;
-    let crate::stats::Interval { low, high, confidence } = estimate.interval;
     Some(NoiseFloor {
         ratio: estimate.value,
-        interval: Interval { low, high, confidence },
+        interval: estimate.interval.into(),
         connection_pairs: estimate.units,
     })
 }
