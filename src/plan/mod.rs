@@ -10,6 +10,7 @@ mod label;
 mod node;
 mod parse;
 mod plan_tree;
+mod relations;
 mod render;
 mod rules;
 mod totals;
@@ -23,8 +24,11 @@ pub use node::{
 };
 pub use parse::ParseError;
 pub use plan_tree::{Plan, Trigger};
+pub use relations::{Meaning, RelationKind, RelationName, Relations};
 pub use render::render;
-pub use rules::{EstimateError, Partitions, estimate_error, seq_scans, sort_spills, spills, uses_index};
+pub use rules::{
+    EstimateError, estimate_error, index_scans, names_relation, seq_scans, sort_spills, spills, uses_index,
+};
 pub use totals::Totals;
 pub use walk::{Visit, Walk};
 

@@ -51,9 +51,29 @@ impl Plan {
         Some((self.planning_ms.unwrap_or(0.0) + self.execution_ms?) * 1000.0)
     }
 
+    /// Takes over the schemas of tables from the same plan with `VERBOSE`, as far as the two agree.
+    pub fn take_schemas(&mut self, verbose: &Self) {
+        take_schemas(&mut self.root, &verbose.root);
+    }
+
     /// True where parallel workers run a part of it: then counters may move a little from run to run.
     #[must_use]
     pub fn is_parallel(&self) -> bool {
         self.walk().any(|visit| visit.node.is_gather())
+    }
+}
+
+fn take_schemas(node: &mut PlanNode, verbose: &PlanNode) {
+    const TARGETS: &str = "Target Tables";
+    if node.node_type != verbose.node_type || node.relation != verbose.relation {
+        return;
+    }
+    node.schema.clone_from(&verbose.schema);
+    if let (Some(targets), Some(with_schemas)) = (node.other.get_mut(TARGETS), verbose.other.get(TARGETS)) {
+        targets.clone_from(with_schemas);
+    }
+    // Both list what the planner left over; nothing more is taken away while executing.
+    for (child, verbose) in node.children.iter_mut().zip(&verbose.children) {
+        take_schemas(child, verbose);
     }
 }

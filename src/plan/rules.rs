@@ -5,10 +5,7 @@
 
 use super::node::PlanNode;
 use super::plan_tree::Plan;
-use std::collections::BTreeMap;
-
-/// Partitions and children of tables and of indexes, by the bare name of their direct parent.
-pub type Partitions = BTreeMap<String, Vec<String>>;
+use super::relations::{Meaning, Relations};
 
 /// How far the planner's row estimate was off at one node.
 #[derive(Debug, Clone, Copy)]
@@ -23,66 +20,66 @@ pub struct EstimateError<'a> {
     pub factor: f64,
 }
 
-/// Sequential scans of `table` (`None`: of any table), of its `partitions` at
-/// any depth (as the caller took them from the catalogue), or under the aliases
-/// the server generates for partitions (`orders_1`).
+/// Sequential scans of `table` (`None`: of any table), of its partitions at any depth, or, where the
+/// plan does not tell schemas, under the aliases the server generates for partitions (`orders_1`).
 #[must_use]
-pub fn seq_scans<'a>(plan: &'a Plan, table: Option<&str>, partitions: &Partitions) -> Vec<&'a PlanNode> {
-    let below = table.map(|table| below(partitions, table)).unwrap_or_default();
+pub fn seq_scans<'a>(plan: &'a Plan, table: Option<&str>, relations: &Relations) -> Vec<&'a PlanNode> {
+    let meant = table.map(|table| relations.meant(table));
+    let is_meant = |node: &PlanNode| meant.as_ref().is_none_or(|meant| is_of_table(node, meant));
     plan.walk()
         .map(|visit| visit.node)
-        .filter(|node| node.node_type == "Seq Scan" && !node.never_executed())
-        .filter(|node| table.is_none_or(|table| is_of_table(node, table, &below)))
+        .filter(|node| node.node_type == "Seq Scan" && !node.never_executed() && is_meant(node))
         .collect()
 }
 
-/// Everything below a partitioned table or index, at any depth, without schemas.
-fn below<'a>(partitions: &'a Partitions, name: &str) -> Vec<&'a str> {
-    let mut found: Vec<&str> = Vec::new();
-    let mut parents = vec![name.rsplit('.').next().unwrap_or(name)];
-    while let Some(parent) = parents.pop() {
-        for child in partitions.get(parent).into_iter().flatten() {
-            let child = child.rsplit('.').next().unwrap_or(child);
-            if !found.contains(&child) {
-                found.push(child);
-                parents.push(child);
-            }
-        }
-    }
+fn is_of_table(node: &PlanNode, meant: &Meaning) -> bool {
+    let Some(relation) = node.relation.as_deref() else { return false };
+    let has_generated_alias = || {
+        let suffix =
+            node.alias.as_deref().and_then(|alias| alias.strip_prefix(meant.name())?.strip_prefix('_'));
+        suffix.is_some_and(|suffix| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    meant.holds(node.schema.as_deref(), relation) || node.schema.is_none() && has_generated_alias()
+}
+
+/// Nodes that read the index of that name or, where it is a partitioned index, one of its
+/// partitions; those that were never executed included.
+#[must_use]
+pub fn index_scans<'a>(plan: &'a Plan, index: &str, relations: &Relations) -> Vec<&'a PlanNode> {
+    let mut found = Vec::new();
+    add_index_scans(&plan.root, None, &relations.meant(index), &mut found);
     found
 }
 
-fn is_of_table(node: &PlanNode, table: &str, below: &[&str]) -> bool {
-    let Some(relation) = node.relation.as_deref() else { return false };
-    let (schema, bare) = match table.rsplit_once('.') {
-        Some((schema, bare)) => (Some(schema), bare),
-        None => (None, table),
-    };
-    let schema_agrees = match (schema, node.schema.as_deref()) {
-        (Some(wanted), Some(found)) => wanted == found,
-        _ => true,
-    };
-    if relation == bare {
-        return schema_agrees;
+/// An index is in its table's schema. What only collects row addresses names no table: the scan above it does.
+fn add_index_scans<'a>(
+    node: &'a PlanNode,
+    above: Option<&'a str>,
+    meant: &Meaning,
+    found: &mut Vec<&'a PlanNode>,
+) {
+    let is_collecting = matches!(node.node_type.as_str(), "Bitmap Index Scan" | "BitmapAnd" | "BitmapOr");
+    let schema = if is_collecting { above } else { node.schema.as_deref() };
+    if node.index.as_deref().is_some_and(|index| meant.holds(schema, index)) {
+        found.push(node);
     }
-    let generated_alias = node
-        .alias
-        .as_deref()
-        .and_then(|alias| alias.strip_prefix(bare)?.strip_prefix('_'))
-        .is_some_and(|suffix| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()));
-    generated_alias || below.contains(&relation)
+    for child in &node.children {
+        add_index_scans(child, schema, meant, found);
+    }
 }
 
-/// Nodes that read the index of that name or, where it is a partitioned index, one of its `partitions`.
+/// Whether the plan reads an index, and its execution came there.
 #[must_use]
-pub fn uses_index<'a>(plan: &'a Plan, index: &str, partitions: &Partitions) -> Vec<&'a PlanNode> {
-    let bare = index.rsplit('.').next().unwrap_or(index);
-    let below = below(partitions, index);
-    let is_it = |name: &str| name == bare || below.contains(&name);
-    plan.walk()
-        .map(|visit| visit.node)
-        .filter(|node| node.index.as_deref().is_some_and(is_it) && !node.never_executed())
-        .collect()
+pub fn uses_index(plan: &Plan, index: &str, relations: &Relations) -> bool {
+    index_scans(plan, index, relations).iter().any(|node| !node.never_executed())
+}
+
+/// Whether the plan holds the relation in any way: a name that nothing is called breaks no rule.
+#[must_use]
+pub fn names_relation(plan: &Plan, meant: &Meaning) -> bool {
+    plan.walk().any(|visit| {
+        visit.node.relation.as_deref().is_some_and(|name| meant.holds(visit.node.schema.as_deref(), name))
+    })
 }
 
 /// The node whose row estimate was furthest off; `None` without `ANALYZE`.

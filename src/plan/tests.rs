@@ -1,7 +1,8 @@
 //! Plans as servers wrote them, shortened.
 
 use super::{
-    ConditionKind, DominatingBy, Partitions, Plan, estimate_error, render, seq_scans, sort_spills, uses_index,
+    ConditionKind, DominatingBy, Plan, RelationName, Relations, estimate_error, index_scans, render,
+    seq_scans, sort_spills, uses_index,
 };
 
 const SEQ: &str = r#"[{"Plan": {"Node Type": "Limit", "Startup Cost": 101.3, "Total Cost": 101.35, "Plan Rows": 20,
@@ -45,14 +46,15 @@ fn totals_add_up_and_exclusive_figures_point_at_the_scan() {
 #[test]
 fn rules_see_the_whole_tree() {
     let plan = Plan::parse(SEQ).unwrap();
-    let none = Partitions::new();
-    let sales = Partitions::from([("sales".to_owned(), vec!["public.orders".to_owned()])]);
+    let none = Relations::default();
+    let name = |name: &str| RelationName::new("public", name);
+    let sales = Relations::new(Vec::new(), [], [(name("sales"), name("orders"))]);
     assert_eq!(seq_scans(&plan, Some("orders"), &none).len(), 1);
     assert_eq!(seq_scans(&plan, Some("public.orders"), &none).len(), 1);
     assert_eq!(seq_scans(&plan, Some("users"), &none).len(), 0);
     assert_eq!(seq_scans(&plan, Some("sales"), &sales).len(), 1);
     assert_eq!(seq_scans(&plan, None, &none).len(), 1);
-    assert!(uses_index(&plan, "orders_pkey", &none).is_empty());
+    assert!(!uses_index(&plan, "orders_pkey", &none));
     assert_eq!(sort_spills(&plan).len(), 1);
     // The limit may have stopped nothing here: the sort below it reads all, so the scan counts.
     let worst = estimate_error(&plan).unwrap();
@@ -115,17 +117,42 @@ fn partitions_at_any_depth_belong_to_their_parent() {
     let index = plan(
         r#"{"Node Type": "Index Scan", "Relation Name": "ev_2024_q1", "Index Name": "ev_2024_q1_at_idx"}"#,
     );
-    let below = |parent: &str, child: &str| (parent.to_owned(), vec![child.to_owned()]);
-    let known = Partitions::from([
+    let below =
+        |parent: &str, child: &str| (RelationName::new("public", parent), RelationName::new("public", child));
+    let inherits = [
         below("ev", "ev_2024"),
         below("ev_2024", "ev_2024_q1"),
         below("ev_at", "ev_2024_at_idx"),
         below("ev_2024_at_idx", "ev_2024_q1_at_idx"),
-    ]);
+    ];
+    let known = Relations::new(Vec::new(), [], inherits);
     assert_eq!(seq_scans(&scan, Some("public.ev"), &known).len(), 1);
     assert_eq!(seq_scans(&scan, Some("other"), &known).len(), 0);
-    assert_eq!(uses_index(&index, "ev_at", &known).len(), 1);
-    assert_eq!(uses_index(&index, "ev_at", &Partitions::new()).len(), 0);
+    assert!(uses_index(&index, "ev_at", &known));
+    assert!(!uses_index(&index, "ev_at", &Relations::default()));
+}
+
+#[test]
+fn schemas_come_from_the_verbose_plan_and_tell_tables_apart() {
+    let text = r#"[{"Plan": {"Node Type": "Append", "Plans": [
+        {"Node Type": "Seq Scan", "Relation Name": "orders", "Alias": "orders_1", "Actual Rows": 1, "Actual Loops": 1},
+        {"Node Type": "Bitmap Heap Scan", "Relation Name": "orders", "Alias": "o", "Actual Rows": 1, "Actual Loops": 1,
+         "Plans": [{"Node Type": "Bitmap Index Scan", "Index Name": "i", "Actual Rows": 0, "Actual Loops": 0}]}]}}]"#;
+    let mut plan = Plan::parse(text).unwrap();
+    let relations = Relations::default();
+    assert_eq!(seq_scans(&plan, Some("audit.orders"), &relations).len(), 1, "no schema is known");
+    let verbose = text.replacen("\"orders\",", "\"orders\", \"Schema\": \"public\",", 1);
+    let verbose = verbose.replacen("\"o\",", "\"o\", \"Schema\": \"audit\",", 1);
+    plan.take_schemas(&Plan::parse(&verbose).unwrap());
+    assert!(seq_scans(&plan, Some("audit.orders"), &relations).is_empty());
+    assert_eq!(seq_scans(&plan, Some("public.orders"), &relations).len(), 1);
+    assert_eq!(index_scans(&plan, "audit.i", &relations).len(), 1);
+    assert!(index_scans(&plan, "public.i", &relations).is_empty());
+    assert!(!uses_index(&plan, "audit.i", &relations), "it is in the plan, but was not reached");
+    // Another plan altogether: nothing is taken over.
+    let mut other = Plan::parse(&text.replace("Append", "Merge Append")).unwrap();
+    other.take_schemas(&Plan::parse(&verbose).unwrap());
+    assert_eq!(other.root.children[0].schema, None);
 }
 
 #[test]

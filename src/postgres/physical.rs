@@ -2,7 +2,7 @@
 //! indexes with their sizes. Two states of a database are told apart by it.
 
 use super::{Error, Session};
-use crate::plan::Partitions;
+use crate::plan::{RelationKind, RelationName, Relations};
 
 /// A table, partition or materialised view of the user's.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,21 +80,42 @@ pub async fn tables(session: &Session) -> Result<Vec<TableState>, Error> {
     Ok(rows.iter().map(table).collect())
 }
 
-/// Which table or index of the user's is a partition or child of which, by bare names.
+/// The relations of a database and the session's search path, as plan rules need them.
 ///
 /// # Errors
 /// The server refuses.
-pub async fn partitions(session: &Session) -> Result<Partitions, Error> {
-    let sql = format!(
-        "SELECT p.relname::text, c.relname::text FROM pg_inherits i \
-         JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {NOT_OURS} ORDER BY 1, 2"
-    );
-    let mut partitions = Partitions::new();
-    for row in session.query(&sql, &[]).await? {
-        partitions.entry(row.get(0)).or_default().push(row.get(1));
-    }
-    Ok(partitions)
+pub async fn relations(session: &Session) -> Result<Relations, Error> {
+    let path: Vec<String> =
+        session.query_one("SELECT pg_catalog.current_schemas(true)::text[]", &[]).await?.get(0);
+    let rows = session
+        .query(
+            "SELECT n.nspname::text, c.relname::text, c.relkind IN ('i', 'I'), c.relkind = 'v' \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v', 'i', 'I') AND n.nspname NOT LIKE 'pg\\_toast%' \
+               AND n.nspname NOT LIKE 'pg\\_temp%'",
+            &[],
+        )
+        .await?;
+    let kind = |row: &tokio_postgres::Row| match (row.get(2), row.get(3)) {
+        (true, _) => RelationKind::Index,
+        (_, true) => RelationKind::View,
+        _ => RelationKind::Table,
+    };
+    let name = |row: &tokio_postgres::Row, at: usize| {
+        RelationName::new(row.get::<_, String>(at), row.get::<_, String>(at + 1))
+    };
+    let kinds: Vec<_> = rows.iter().map(|row| (name(row, 0), kind(row))).collect();
+    let inherits = session
+        .query(
+            "SELECT pn.nspname::text, p.relname::text, cn.nspname::text, c.relname::text \
+             FROM pg_catalog.pg_inherits i \
+             JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace \
+             JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace \
+             ORDER BY 1, 2, 3, 4",
+            &[],
+        )
+        .await?;
+    Ok(Relations::new(path, kinds, inherits.iter().map(|row| (name(row, 0), name(row, 2)))))
 }
 
 /// Every index of the user's, by name.

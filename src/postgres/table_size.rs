@@ -13,12 +13,20 @@ pub struct TableExtent {
     pub bytes: u64,
 }
 
-/// The sizes of tables found through the search path; names that it does not find are left out.
+/// The sizes of tables with these schemas and names; those without a schema are found through the
+/// search path, and what is not found is left out.
 ///
 /// # Errors
 /// The server fails.
-pub async fn table_extents(session: &Session, tables: &[String]) -> Result<Vec<TableExtent>, Error> {
-    let names: Vec<String> = tables.iter().map(|table| quote_identifier(table)).collect();
+pub async fn table_extents(
+    session: &Session,
+    tables: &[(Option<String>, String)],
+) -> Result<Vec<TableExtent>, Error> {
+    let quoted = |(schema, table): &(Option<String>, String)| match schema {
+        Some(schema) => format!("{}.{}", quote_identifier(schema), quote_identifier(table)),
+        None => quote_identifier(table),
+    };
+    let names: Vec<String> = tables.iter().map(quoted).collect();
     let statement = "
         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), greatest(c.reltuples, 0)::float8,
                pg_catalog.pg_table_size(c.oid)

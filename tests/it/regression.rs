@@ -6,7 +6,7 @@ use plimsoll::model::evidence::regression::{
     Change, MigrationUnderLoad, PlanChangeKind, QueryComparison, ResultVerdict,
 };
 use plimsoll::model::{Quiet, ScenarioReport, Verdict};
-use plimsoll::plan::Partitions;
+use plimsoll::plan::Relations;
 use plimsoll::scenarios::regression::attribution;
 use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
 use plimsoll::scenarios::regression::comparison::{Bench, Found, compare_case, sessions};
@@ -65,7 +65,7 @@ async fn compare_deeply(
         sides: &sides,
         limits,
         method: method.as_ref(),
-        partitions: &Partitions::new(),
+        relations: &Relations::default(),
         seed: 42,
         progress: &Quiet,
     };

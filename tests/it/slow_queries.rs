@@ -1,8 +1,10 @@
 //! `slow-queries` against a real server: what passes, what breaks and why.
 
 mod cold;
+mod names;
 mod program;
 mod sources;
+mod transactions;
 mod volumes;
 mod writes;
 

@@ -169,8 +169,10 @@ pub struct ParameterSetEvidence {
     pub key: Option<u64>,
     /// Shared blocks hit and read, planning apart.
     pub buffers: u64,
-    /// Rows returned, or changed by a write without RETURNING.
+    /// Rows returned, or changed by a write without RETURNING; of all statements together.
     pub rows: u64,
+    /// The same of each explained statement; empty in older runs.
+    pub statement_rows: Vec<u64>,
     /// Rows scans read, those thrown away included.
     pub rows_read: u64,
     /// Temporary blocks read and written.

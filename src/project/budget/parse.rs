@@ -120,7 +120,7 @@ fn pieces(text: &str, offset: usize) -> Vec<Piece<'_>> {
             let number = rest[..length].replace('_', "").parse().unwrap_or(f64::NAN);
             (PieceKind::Number(number), length)
         } else if first == '"' {
-            (PieceKind::Word, rest[1..].find('"').map_or(rest.len(), |end| end + 2))
+            (PieceKind::Word, quoted_name(rest))
         } else if first.is_alphabetic() || first == '_' {
             let is_word = |character: char| {
                 character.is_alphanumeric() || matches!(character, '_' | '.' | '-' | '$' | '"')
@@ -135,6 +135,18 @@ fn pieces(text: &str, offset: usize) -> Vec<Piece<'_>> {
         at += length;
     }
     pieces
+}
+
+/// The length of `"A b"`, `"A b"."C"`, `"A b".c`.
+fn quoted_name(text: &str) -> usize {
+    let mut is_quoted = false;
+    let ends = |character: char| {
+        is_quoted ^= character == '"';
+        let is_inside =
+            is_quoted || matches!(character, '"' | '.' | '_' | '$') || character.is_alphanumeric();
+        !is_inside
+    };
+    text.find(ends).unwrap_or(text.len())
 }
 
 /// Goes over the pieces of one budget.
@@ -356,12 +368,14 @@ fn bound(limit: f64, inclusive: bool) -> f64 {
     if inclusive { limit.next_up() } else { limit }
 }
 
-/// Folds an unquoted name to lower case, as the server does, and takes quotes off.
+/// Folds what is not quoted to lower case, as the server does, and takes quotes off except around a dot.
 fn identifier(name: &str) -> String {
-    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
-        Some(quoted) => quoted.to_owned(),
-        None => name.to_lowercase(),
-    }
+    let fold = |(at, part): (usize, &str)| match (at % 2, part.contains('.')) {
+        (0, _) => part.to_lowercase(),
+        (_, true) => format!("\"{part}\""),
+        _ => part.to_owned(),
+    };
+    name.split('"').enumerate().map(fold).collect()
 }
 
 /// The metrics' names, shown where none is near.
@@ -445,6 +459,14 @@ mod tests {
                 BudgetRule::Plan(PlanRule::NoSortSpill),
             ]
         );
+        for (written, read) in [
+            ("\"App\".\"Order Items\"", "App.Order Items"),
+            ("App.\"Orders\"", "app.Orders"),
+            ("\"a.b\".Orders", "\"a.b\".orders"),
+        ] {
+            let scan = BudgetRule::Plan(PlanRule::NoSeqScan(Some(read.to_owned())));
+            assert_eq!(rules(&format!("no seq scan on {written}")), [scan], "{written}");
+        }
         let (parsed, _) = Budget::parse_each("no seq scan  on app.orders @ medium", 10);
         assert_eq!(parsed[0].budget.volume.as_deref(), Some("medium"));
         assert_eq!(parsed[0].volume_span, Some(39..45));

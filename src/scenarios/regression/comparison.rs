@@ -11,7 +11,7 @@ use super::{findings, results};
 use crate::load::Client;
 use crate::model::evidence::regression::{Change, QueryComparison, RegressionEvidence, ResultComparison};
 use crate::model::{Finding, MeasurementWarning, Progress, SourceLocation};
-use crate::plan::Partitions;
+use crate::plan::Relations;
 use crate::postgres::Target;
 use crate::stats::ratio::Pair as TimePair;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -27,8 +27,8 @@ pub struct Bench<'a> {
     pub limits: Thresholds,
     /// How times are taken; `None`: plans and counters only.
     pub method: Option<&'a Method>,
-    /// Partitions of the tables, for plan checks.
-    pub partitions: &'a Partitions,
+    /// Which tables and indexes the names in plan checks mean.
+    pub relations: &'a Relations,
     /// Replays everything random.
     pub seed: u64,
     /// Tells a person that work goes on.
@@ -92,7 +92,7 @@ pub async fn compare_case(
         &case.query,
         &case.plan_budgets,
         &capture.parsed,
-        bench.partitions,
+        bench.relations,
         location.as_ref(),
     ));
     add_results(bench, case, &mut capture).await?;

@@ -3,18 +3,18 @@
 
 use super::cases::PlanBudget;
 use crate::model::{Finding, Severity, SourceLocation};
-use crate::plan::{self, Partitions, Plan};
+use crate::plan::{self, Plan, Relations};
 use crate::project::budget::PlanRule;
 
 /// What breaks a rule in a plan, in words; `None` where it holds.
 #[must_use]
-pub fn broken(rule: &PlanRule, plan: &Plan, partitions: &Partitions) -> Option<String> {
+pub fn broken(rule: &PlanRule, plan: &Plan, relations: &Relations) -> Option<String> {
     match rule {
         PlanRule::NoSeqScan(table) => {
-            plan::seq_scans(plan, table.as_deref(), partitions).first().map(|node| node.label())
+            plan::seq_scans(plan, table.as_deref(), relations).first().map(|node| node.label())
         }
         PlanRule::UsesIndex(index) => {
-            plan::uses_index(plan, index, partitions).is_empty().then(|| format!("{index} is not used"))
+            plan::index_scans(plan, index, relations).is_empty().then(|| format!("{index} is not used"))
         }
         PlanRule::EstimateErrorBelow(factor) => {
             let worst = plan::estimate_error(plan).filter(|error| error.factor >= *factor)?;
@@ -34,14 +34,14 @@ pub fn findings(
     query: &str,
     budgets: &[PlanBudget],
     plans: &[(String, Plan, Plan)],
-    partitions: &Partitions,
+    relations: &Relations,
     location: Option<&SourceLocation>,
 ) -> Vec<Finding> {
     let one = |budget: &PlanBudget| {
         let (label, what) = plans
             .iter()
-            .find_map(|(label, _, after)| Some((label, broken(&budget.rule, after, partitions)?)))?;
-        let before = plans.iter().any(|(_, before, _)| broken(&budget.rule, before, partitions).is_some());
+            .find_map(|(label, _, after)| Some((label, broken(&budget.rule, after, relations)?)))?;
+        let before = plans.iter().any(|(_, before, _)| broken(&budget.rule, before, relations).is_some());
         let when = if before { "as before the change" } else { "since the change" };
         Some(Finding {
             code: "plan-rule-broken",
@@ -60,6 +60,7 @@ pub fn findings(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::RelationName;
 
     fn plan(node: &str) -> Plan {
         Plan::parse(&format!(r#"[{{"Plan": {node}}}]"#)).unwrap()
@@ -71,16 +72,17 @@ mod tests {
         let index = || plan(r#"{"Node Type": "Index Scan", "Relation Name": "orders", "Index Name": "i"}"#);
         let rule = PlanRule::NoSeqScan(Some("public.orders".into()));
         let budgets = [PlanBudget { text: "no seq scan on orders".into(), rule }];
-        let partitions = Partitions::from([("orders".to_owned(), vec!["orders_2024".to_owned()])]);
+        let name = |name: &str| RelationName::new("public", name);
+        let relations = Relations::new(Vec::new(), [], [(name("orders"), name("orders_2024"))]);
         let severity = |before: Plan, after: Plan| {
-            let found = findings("q", &budgets, &[(String::new(), before, after)], &partitions, None);
+            let found = findings("q", &budgets, &[(String::new(), before, after)], &relations, None);
             found.first().map(|finding| finding.severity)
         };
         assert_eq!(severity(index(), seq()), Some(Severity::Failure));
         assert_eq!(severity(seq(), seq()), Some(Severity::Warning));
         assert_eq!(severity(seq(), index()), None);
         let uses = PlanRule::UsesIndex("i".into());
-        assert_eq!(broken(&uses, &seq(), &partitions).as_deref(), Some("i is not used"));
-        assert_eq!(broken(&uses, &index(), &partitions), None);
+        assert_eq!(broken(&uses, &seq(), &relations).as_deref(), Some("i is not used"));
+        assert_eq!(broken(&uses, &index(), &relations), None);
     }
 }

@@ -9,7 +9,7 @@ use super::touched::Touched;
 use super::verdict::{self, Thresholds};
 use super::{deepen, findings, kept, under_load, write_report};
 use crate::model::{MeasurementWarning, ScenarioReport};
-use crate::plan::Partitions;
+use crate::plan::Relations;
 use crate::postgres::{Session, Target, physical};
 use crate::prepare::Context;
 use crate::project::migration::Migration;
@@ -97,7 +97,7 @@ async fn compare_all(
         sides,
         limits,
         method: (!options.without_times).then_some(&method),
-        partitions: &partitions_of(context.target, &sides.after).await?,
+        relations: &relations_of(context.target, &sides.after).await?,
         seed: context.seed,
         progress: context.progress,
     };
@@ -141,10 +141,10 @@ async fn compare_all(
     Ok((found, limits))
 }
 
-/// The partitions of a database's tables and indexes, by parent.
-pub(super) async fn partitions_of(target: &Target, database: &str) -> anyhow::Result<Partitions> {
+/// A database's tables and indexes, as the names in plan checks mean them.
+pub(super) async fn relations_of(target: &Target, database: &str) -> anyhow::Result<Relations> {
     let session = target.connect_to(database).await?;
-    Ok(physical::partitions(&session).await?)
+    Ok(physical::relations(&session).await?)
 }
 
 /// The change's statements one by one; none where the project migrates by a command of its own.

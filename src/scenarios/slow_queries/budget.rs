@@ -1,12 +1,12 @@
 //! One budget against what was observed: a pure function to a verdict with its
 //! value, interval and grounds.
 
-use super::record::{ExplainedSet, Failure, Latencies, QueryRecord, ServerTime};
+use super::plan_rules::decide_plan;
+use super::record::{Failure, Latencies, QueryRecord, ServerTime};
 use super::summary::model_interval;
 use crate::model::evidence::slow_queries::BudgetEvidence;
 use crate::model::{Unit, Verdict};
-use crate::plan::{self, Partitions};
-use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
+use crate::project::budget::{Budget, BudgetRule, CounterMetric, TimeLimit, TimeMetric};
 use crate::stats::clustered::{clustered_mean, clustered_quantile, clustered_quantile_ratio};
 use crate::stats::quantile::{quantile, quantile_interval, samples_needed, sort};
 use crate::stats::{Estimate, Interval};
@@ -66,7 +66,7 @@ fn unseen(rule: &BudgetRule, record: &QueryRecord) -> Option<String> {
     Some(format!("statements that EXPLAIN takes: what `{first}` does inside is in no plan"))
 }
 
-fn evidence(budget: &Budget, unit: Unit, verdict: Verdict, because: String) -> BudgetEvidence {
+pub(super) fn evidence(budget: &Budget, unit: Unit, verdict: Verdict, because: String) -> BudgetEvidence {
     BudgetEvidence {
         text: budget.text.clone(),
         verdict,
@@ -78,7 +78,7 @@ fn evidence(budget: &Budget, unit: Unit, verdict: Verdict, because: String) -> B
     }
 }
 
-fn inconclusive(needs: impl Into<String>) -> Verdict {
+pub(super) fn inconclusive(needs: impl Into<String>) -> Verdict {
     Verdict::Inconclusive { needs: needs.into() }
 }
 
@@ -309,82 +309,52 @@ fn decide_counter(
         CounterMetric::RowsReadPerRow => Unit::Ratio,
     };
     let worst = counter_values(metric, record).max_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((label, value)) = worst else {
-        let verdict = inconclusive("an execution of the query");
-        return evidence(budget, unit, verdict, "nothing was executed".into());
-    };
+    let Some((with, value)) = worst else { return not_executed(budget, unit, record) };
     let verdict = if value < limit { Verdict::Pass } else { Verdict::Fail };
-    let because = format!("{} at most, with {label}", show(value, unit));
+    let because = format!("{} at most, with {with}", show(value, unit));
     BudgetEvidence { value: Some(value), limit: Some(limit), ..evidence(budget, unit, verdict, because) }
 }
 
-/// The counter of every parameter set that was executed.
+/// The counter of every parameter set that was executed, and where it was counted.
 fn counter_values<'a>(
     metric: CounterMetric,
     record: &'a QueryRecord,
-) -> Box<dyn Iterator<Item = (&'a str, f64)> + 'a> {
+) -> Box<dyn Iterator<Item = (String, f64)> + 'a> {
     if metric == CounterMetric::Rows {
         let executed = record.labels.iter().zip(&record.rows);
-        return Box::new(executed.filter_map(|(label, rows)| Some((label.as_str(), (*rows)?.most as f64))));
+        return Box::new(executed.filter_map(|(label, rows)| {
+            let (statement, most) = rows.most()?;
+            Some((label.clone() + &in_statement(statement, record), most as f64))
+        }));
     }
-    Box::new(record.explained.iter().map(move |set| (set.label.as_str(), set.counter(metric))))
+    Box::new(record.explained.iter().map(move |set| (set.label.clone(), set.counter(metric))))
 }
 
-fn decide_plan(budget: &Budget, rule: &PlanRule, record: &QueryRecord) -> BudgetEvidence {
-    let plans = record.explained.iter().map(|set| set.plans.len()).sum::<usize>();
-    if plans == 0 {
-        let verdict = inconclusive("an execution of the query");
-        return evidence(budget, Unit::Count, verdict, "there is no plan to check".into());
-    }
-    match record.explained.iter().find_map(|set| broken_rule(rule, set, &record.partitions)) {
-        Some(because) => evidence(budget, Unit::Count, Verdict::Fail, because),
-        None => {
-            let because = format!("it holds in all {plans} plans");
-            evidence(budget, Unit::Count, Verdict::Pass, because)
-        }
-    }
+/// Which statement of a transaction; nothing where there is but one.
+pub(crate) fn in_statement(at: usize, record: &QueryRecord) -> String {
+    let is_one = record.statements < 2;
+    if is_one { String::new() } else { format!(" in statement {} of {}", at + 1, record.statements) }
 }
 
-/// What breaks a rule in the plans of a parameter set, in words; `None` where it holds.
-pub(crate) fn broken_rule(rule: &PlanRule, set: &ExplainedSet, partitions: &Partitions) -> Option<String> {
-    let with = &set.label;
-    match rule {
-        PlanRule::NoSeqScan(table) => set.plans.iter().find_map(|plan| {
-            let node = *plan::seq_scans(plan, table.as_deref(), partitions).first()?;
-            Some(format!("{} with {with}", node.label()))
-        }),
-        PlanRule::UsesIndex(index) => {
-            let used = set.plans.iter().any(|plan| !plan::uses_index(plan, index, partitions).is_empty());
-            (!used).then(|| format!("the plan does not use {index} with {with}"))
-        }
-        PlanRule::EstimateErrorBelow(factor) => set.plans.iter().find_map(|plan| {
-            let worst = plan::estimate_error(plan).filter(|error| error.factor >= *factor)?;
-            let (planned, actual) = (worst.planned, worst.actual);
-            let node = worst.node.label();
-            Some(format!("{node} expects {planned:.0} rows and gets {actual:.0} with {with}"))
-        }),
-        PlanRule::NoSortSpill => set.plans.iter().find_map(|plan| {
-            let node = *plan::sort_spills(plan).first()?;
-            Some(format!("{} goes to disk with {with}", node.label()))
-        }),
+fn not_executed(budget: &Budget, unit: Unit, record: &QueryRecord) -> BudgetEvidence {
+    let was_executed = record.latencies.count() > 0 || !record.explained.is_empty();
+    if unit == Unit::Rows && was_executed {
+        let verdict = inconclusive("a statement that returns or changes rows");
+        return evidence(budget, unit, verdict, "none of its statements has a number of rows".into());
     }
+    evidence(budget, unit, inconclusive("an execution of the query"), "nothing was executed".into())
 }
 
 fn decide_rows(budget: &Budget, least: u64, record: &QueryRecord) -> BudgetEvidence {
-    let fewest = record
-        .labels
-        .iter()
-        .zip(&record.rows)
-        .filter_map(|(label, rows)| Some((label, (*rows)?.fewest)))
-        .min_by_key(|(_, rows)| *rows);
-    let Some((label, rows)) = fewest else {
-        let verdict = inconclusive("an execution of the query");
-        return evidence(budget, Unit::Rows, verdict, "nothing was executed".into());
-    };
+    let executed = record.labels.iter().zip(&record.rows);
+    let fewest =
+        executed.filter_map(|(label, rows)| Some((label, rows.fewest()?))).min_by_key(|(_, (_, rows))| *rows);
+    let Some((label, (statement, rows))) = fewest else { return not_executed(budget, Unit::Rows, record) };
     let verdict = if rows >= least { Verdict::Pass } else { Verdict::Fail };
     let because = format!(
-        "{rows} rows at least, with {label}; {} of {} parameter sets were executed",
-        record.rows.iter().flatten().count(),
+        "{rows} rows at least, with {label}{}; {} of {} parameter sets were executed",
+        in_statement(statement, record),
+        record.rows.iter().filter(|rows| rows.is_known()).count(),
         record.rows.len()
     );
     BudgetEvidence {

@@ -174,6 +174,31 @@ fn mean<P>(pairs: &[P], figure: impl Fn(&P) -> u64) -> Option<f64> {
     (!pairs.is_empty()).then(|| total as f64 / pairs.len() as f64)
 }
 
+/// A number of rows that went down.
+struct Shrunk {
+    before: u64,
+    now: u64,
+    /// Which statement of a transaction.
+    place: String,
+}
+
+/// What one statement lost does not come back in another; runs that did not tell statements apart
+/// are compared by their sums.
+fn shrunk(old: &ParameterSetEvidence, new: &ParameterSetEvidence) -> Option<Shrunk> {
+    let count = new.statement_rows.len();
+    if count < 2 || old.statement_rows.len() != count {
+        let (before, now) = (old.rows, new.rows);
+        return (now < before).then(|| Shrunk { before, now, place: String::new() });
+    }
+    let both = old.statement_rows.iter().zip(&new.statement_rows).enumerate();
+    both.map(|(at, (&before, &now))| Shrunk {
+        before,
+        now,
+        place: format!(" in explained statement {}", at + 1),
+    })
+    .find(|statement| statement.now < statement.before)
+}
+
 /// The same parameter set must return as many rows as it did, and, where both
 /// runs hashed their results, the same ones.
 fn result_finding(
@@ -182,13 +207,19 @@ fn result_finding(
     hashes: &[Pair<'_, ResultHash>],
     after: &QueryEvidence,
 ) -> Option<Finding> {
-    let shrunk = pairs.iter().find(|(old, new)| new.rows < old.rows);
+    let shrunk = pairs.iter().find_map(|&(old, new)| Some((new, shrunk(old, new)?)));
     let changed = hashes.iter().find(|(old, new)| old.hash != new.hash);
     let (code, message, compared) = match (shrunk, changed) {
-        (Some((old, new)), _) => {
+        (Some((set, shrunk)), _) => {
             let verb = if after.writes { "changed" } else { "returned" };
-            let message =
-                format!("{} {verb} {} rows{}, down from {}", after.query, new.rows, with(new), old.rows);
+            let message = format!(
+                "{} {verb} {} rows{}{}, down from {}",
+                after.query,
+                shrunk.now,
+                shrunk.place,
+                with(set),
+                shrunk.before
+            );
             ("result-shrunk", message, (pairs.len(), after.parameter_sets.len()))
         }
         (None, Some((_, new))) => {
@@ -243,6 +274,7 @@ mod tests {
                 key: Some(1),
                 buffers,
                 rows,
+                statement_rows: vec![rows],
                 rows_read: rows,
                 temp_blocks: 0,
                 wal_bytes: None,
@@ -352,6 +384,28 @@ mod tests {
         assert_eq!(codes(query(10, 5, None), query(11, 5, None)), [""; 0]);
         assert_eq!(codes(query(10, 5, Some(1)), query(10, 5, Some(2))), ["result-changed"]);
         assert_eq!(codes(query(10, 5, Some(1)), query(10, 5, None)), [""; 0]);
+    }
+
+    #[test]
+    fn what_one_statement_lost_does_not_come_back_in_another() {
+        let transaction = |rows: &[u64]| {
+            let mut query = query(rows.iter().sum(), 5, None);
+            query.parameter_sets[0].statement_rows = rows.to_vec();
+            query
+        };
+        let told = |before: &[u64], after: &[u64]| {
+            let found = compared(transaction(before), &transaction(after));
+            found.get(1).map(|finding| finding.message.clone())
+        };
+        assert_eq!(
+            told(&[10, 1], &[0, 11]).as_deref(),
+            Some("history returned 0 rows in explained statement 1 with user_id=1, down from 10")
+        );
+        assert_eq!(told(&[10, 1], &[10, 2]), None);
+        // An older run tells only the sum.
+        let mut old = transaction(&[10, 1]);
+        old.parameter_sets[0].statement_rows.clear();
+        assert_eq!(compared(old, &transaction(&[0, 11])).len(), 1);
     }
 
     #[test]

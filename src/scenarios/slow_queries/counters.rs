@@ -26,6 +26,8 @@ pub(crate) struct Explained {
     pub(crate) failure: Option<Failure>,
     /// Parameter sets left out for lack of time.
     pub(crate) left_out: usize,
+    /// The time after which they were.
+    pub(crate) cap: Duration,
 }
 
 /// Limits of the explaining.
@@ -56,8 +58,11 @@ pub(crate) async fn explain_all(
     caps: Caps,
 ) -> Result<Explained, Error> {
     let start = clock::now();
-    let mut explained = Explained { writes: caps.writes, ..Explained::default() };
+    let mut explained = Explained { writes: caps.writes, cap: caps.query, ..Explained::default() };
     let wanted = query.sets.len().min(EXPLAINED_MAX);
+    if query.fills_tables() && !caps.writes {
+        return Ok(refused(caps));
+    }
     for (done, set) in query.sets.iter().take(wanted).enumerate() {
         if done > 0 && clock::now().duration_since(start) > caps.query {
             explained.left_out = wanted - done;
@@ -66,10 +71,7 @@ pub(crate) async fn explain_all(
         let session = target.connect_to(database).await?;
         let outcome = explain_set(&session, query, set, explained.writes, false, caps).await;
         if !explained.writes && is_read_only_refusal(&outcome) {
-            if !caps.may_write {
-                explained.failure = Some(Failure::WritesToPrecious);
-            }
-            return Ok(Explained { writes: true, failure: explained.failure, ..Explained::default() });
+            return Ok(refused(caps));
         }
         match outcome {
             Ok(plans) => {
@@ -111,6 +113,12 @@ async fn repeat_for_times(
         explained.server_times.push(ExplainedSet::new("", plans).server_time());
     }
     Ok(())
+}
+
+/// A query that writes, before anything of it was executed.
+fn refused(caps: Caps) -> Explained {
+    let failure = (!caps.may_write).then_some(Failure::WritesToPrecious);
+    Explained { writes: true, failure, ..Explained::default() }
 }
 
 fn is_read_only_refusal(outcome: &Result<Vec<Plan>, Error>) -> bool {
@@ -160,11 +168,15 @@ async fn explain_statements(
         let values = statement.values(set);
         if statement.is_explainable() {
             // Planned once before: the first plan of a connection also fills its catalogue caches.
-            let estimate = ExplainOptions { in_transaction: true, ..ExplainOptions::estimate() };
-            explain(session, &statement.sql, &values, estimate).await?;
+            // It tells schemas, too, which would make every condition longer in the plan that is shown.
+            let estimate =
+                ExplainOptions { in_transaction: true, verbose: true, ..ExplainOptions::estimate() };
+            let verbose = explain(session, &statement.sql, &values, estimate).await?;
             let options =
                 ExplainOptions { wal: writes, timing, in_transaction: true, ..ExplainOptions::default() };
-            plans.push(explain(session, &statement.sql, &values, options).await?);
+            let mut plan = explain(session, &statement.sql, &values, options).await?;
+            plan.take_schemas(&verbose);
+            plans.push(plan);
         } else {
             let parameters = TextParameter::all(&values);
             session.execute(statement.sql.as_str(), &TextParameter::references(&parameters)).await?;

@@ -1,6 +1,7 @@
 //! Which parameter set broke a budget: the one to explain.
 
-use super::budget::{broken_rule, is_timed};
+use super::budget::is_timed;
+use super::plan_rules::broken_rule;
 use super::record::QueryRecord;
 use crate::model::Verdict;
 use crate::model::evidence::slow_queries::BudgetEvidence;
@@ -23,16 +24,16 @@ fn breaking(budget: &Budget, record: &QueryRecord) -> Option<usize> {
     let is_explained = |at: &usize| *at < record.explained.len();
     match &budget.rule {
         BudgetRule::Counter { metric: CounterMetric::Rows, .. } => {
-            let rows = record.rows.iter().enumerate().filter_map(|(at, rows)| Some((at, (*rows)?)));
-            rows.max_by_key(|(_, rows)| rows.most).map(|(at, _)| at).filter(is_explained)
+            let rows = record.rows.iter().enumerate().filter_map(|(at, rows)| Some((at, rows.most()?.1)));
+            rows.max_by_key(|(_, rows)| *rows).map(|(at, _)| at).filter(is_explained)
         }
         BudgetRule::RowsAtLeast(_) => {
-            let rows = record.rows.iter().enumerate().filter_map(|(at, rows)| Some((at, (*rows)?)));
-            rows.min_by_key(|(_, rows)| rows.fewest).map(|(at, _)| at).filter(is_explained)
+            let rows = record.rows.iter().enumerate().filter_map(|(at, rows)| Some((at, rows.fewest()?.1)));
+            rows.min_by_key(|(_, rows)| *rows).map(|(at, _)| at).filter(is_explained)
         }
         BudgetRule::Counter { metric, .. } => largest(record, |at| record.explained[at].counter(*metric)),
         BudgetRule::Plan(rule) => {
-            let is_broken = |set| broken_rule(rule, set, &record.partitions).is_some();
+            let is_broken = |set| broken_rule(rule, set, &record.relations).is_some();
             record.explained.iter().position(is_broken)
         }
         BudgetRule::Time { .. } => largest(record, |at| record.explained[at].execution_us()),

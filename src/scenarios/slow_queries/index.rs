@@ -2,7 +2,7 @@
 //! filter and the sort above it. A candidate is only a guess: `trial` creates
 //! it in a clone and measures.
 
-use crate::plan::{ConditionKind, Plan, PlanNode, Visit};
+use crate::plan::{ConditionKind, Plan, PlanNode, Relations, Visit};
 use crate::sql::lexer::{Token, TokenKind, tokens};
 
 /// An index worth trying.
@@ -10,6 +10,8 @@ use crate::sql::lexer::{Token, TokenKind, tokens};
 pub(crate) struct IndexCandidate {
     /// The table, as the plan names it.
     pub(crate) table: String,
+    /// Its schema, where the name alone means another table or none.
+    pub(crate) schema: Option<String>,
     /// Columns, each as `CREATE INDEX` takes it: equalities first, then either
     /// the sort's columns or one range.
     pub(crate) columns: Vec<String>,
@@ -18,7 +20,13 @@ pub(crate) struct IndexCandidate {
 impl IndexCandidate {
     /// The table as a statement names it.
     pub(crate) fn quoted_table(&self) -> String {
-        identifier(&self.table)
+        self.qualified(&self.table)
+    }
+
+    /// A name in the table's schema.
+    pub(crate) fn qualified(&self, name: &str) -> String {
+        let table = identifier(name);
+        self.schema.as_ref().map_or_else(|| table.clone(), |schema| format!("{}.{table}", identifier(schema)))
     }
 
     /// The statement that creates it, with a name where one is given.
@@ -37,7 +45,7 @@ enum Restriction {
 
 /// The candidate for the scan that throws most rows away. `None` where no
 /// filter can be read as columns compared with values.
-pub(crate) fn candidate(plan: &Plan) -> Option<IndexCandidate> {
+pub(crate) fn candidate(plan: &Plan, relations: &Relations) -> Option<IndexCandidate> {
     let worst = plan
         .walk()
         .filter(|visit| visit.node.reads_relation() && visit.node.relation.is_some())
@@ -49,7 +57,8 @@ pub(crate) fn candidate(plan: &Plan) -> Option<IndexCandidate> {
     restrictions.extend(conjuncts(worst.node.condition(ConditionKind::Filter)?)?);
     let columns = arrange(&restrictions, &sort_columns(&worst));
     let table = worst.node.relation.clone()?;
-    (!columns.is_empty()).then_some(IndexCandidate { table, columns })
+    let schema = worst.node.schema.clone().filter(|schema| !relations.is_visible(schema, &table));
+    (!columns.is_empty()).then_some(IndexCandidate { table, schema, columns })
 }
 
 fn wasted(node: &PlanNode) -> f64 {
@@ -169,7 +178,8 @@ mod tests {
                     "Plans": [{scan}]}}}}]"#
             )
         };
-        let found = candidate(&Plan::parse(&text).unwrap()).map(|candidate| candidate.create_index(None));
+        let found = candidate(&Plan::parse(&text).unwrap(), &Relations::default())
+            .map(|candidate| candidate.create_index(None));
         assert_eq!(found.as_deref(), expected, "{filter}");
     }
 
@@ -204,7 +214,10 @@ mod tests {
 
     #[test]
     fn names_that_need_quotes_get_them() {
-        let candidate = IndexCandidate { table: "Orders".into(), columns: vec!["\"User\"".into()] };
+        let columns = vec!["\"User\"".to_owned()];
+        let mut candidate = IndexCandidate { table: "Orders".into(), schema: None, columns };
         assert_eq!(candidate.create_index(Some("x")), "CREATE INDEX x ON \"Orders\" (\"User\")");
+        candidate.schema = Some("audit".into());
+        assert_eq!(candidate.create_index(None), "CREATE INDEX ON audit.\"Orders\" (\"User\")");
     }
 }

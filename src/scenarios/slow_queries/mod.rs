@@ -2,7 +2,7 @@
 //!
 //! Counters and plans decide first: they read the same on every machine. Times
 //! are decided by an interval that treats the connection as the unit, or not
-//! at all. What decides is pure (`budget`, `verdict`, `schedule`, `reason`,
+//! at all. What decides is pure (`budget`, `plan_rules`, `verdict`, `schedule`, `reason`,
 //! `deciding`, `index`, `growth`, `summary`, `changes`, `coverage`); `run`, `sampling`, `sample`,
 //! `counters`, `writers` and `trial` do the input and output.
 
@@ -17,8 +17,12 @@ mod growth;
 mod index;
 mod lock_waits;
 mod plan;
+#[cfg(test)]
+mod plan_rule_tests;
+mod plan_rules;
 mod reason;
 mod record;
+mod rows;
 mod run;
 mod sample;
 mod sampling;

@@ -4,7 +4,7 @@
 use super::index::{IndexCandidate, candidate};
 use super::record::{ExplainedSet, QueryRecord};
 use crate::model::evidence::slow_queries::{IndexTrial, Reason, TimeShares};
-use crate::plan::{DominatingBy, Plan};
+use crate::plan::{DominatingBy, Plan, Relations};
 use crate::stats::quantile::quantile;
 
 /// The plan of a set that costs most; a transaction has several.
@@ -13,10 +13,10 @@ pub(crate) fn worst_plan(set: &ExplainedSet) -> Option<&Plan> {
 }
 
 /// An index for the statement that costs most, or for the next one that lets one be read off.
-pub(crate) fn index_candidate(set: &ExplainedSet) -> Option<IndexCandidate> {
+pub(crate) fn index_candidate(set: &ExplainedSet, relations: &Relations) -> Option<IndexCandidate> {
     let mut plans: Vec<&Plan> = set.shown().iter().collect();
     plans.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
-    plans.into_iter().find_map(candidate)
+    plans.into_iter().find_map(|plan| candidate(plan, relations))
 }
 
 fn cost(plan: &Plan) -> f64 {

@@ -1,8 +1,9 @@
 //! What was observed, before anything is concluded from it.
 
+use super::rows::SetRows;
 use crate::model::SourceLocation;
 use crate::model::evidence::slow_queries::StatementOrigin;
-use crate::plan::{Partitions, Plan};
+use crate::plan::{Plan, Relations};
 use crate::project::budget::{Budget, CounterMetric};
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ pub(crate) struct QueryRecord {
     pub(crate) budgets_elsewhere: usize,
     /// A statement of it that EXPLAIN does not take and that may do work of its own.
     pub(crate) unplanned: Option<String>,
-    /// Partitions of the tables and indexes that plan rules name.
-    pub(crate) partitions: Arc<Partitions>,
+    /// Which tables and indexes the names in plan rules mean.
+    pub(crate) relations: Arc<Relations>,
     /// Whether every sample meets empty caches.
     pub(crate) cold: bool,
     /// Whether it needs a transaction that may write.
@@ -33,8 +34,10 @@ pub(crate) struct QueryRecord {
     pub(crate) server_times: Vec<ServerTime>,
     /// The client-seen times.
     pub(crate) latencies: Latencies,
-    /// Rows of each parameter set, where it was executed.
-    pub(crate) rows: Vec<Option<RowRange>>,
+    /// How many statements it has; several make one transaction.
+    pub(crate) statements: usize,
+    /// Rows of each parameter set.
+    pub(crate) rows: Vec<SetRows>,
     /// Labels of the parameter sets, as `rows` counts them.
     pub(crate) labels: Vec<String>,
     /// What tells the parameter sets apart from run to run, as `rows` counts them.
@@ -93,25 +96,6 @@ pub(crate) struct ServerTime {
     pub(crate) execution_us: f64,
 }
 
-/// The fewest and the most rows that a parameter set returned or changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RowRange {
-    /// What the result guard is about.
-    pub(crate) fewest: u64,
-    /// What a limit on rows is about.
-    pub(crate) most: u64,
-}
-
-impl RowRange {
-    /// With one more execution.
-    pub(crate) fn with(known: Option<Self>, rows: u64) -> Self {
-        known.map_or(Self { fewest: rows, most: rows }, |known| Self {
-            fewest: known.fewest.min(rows),
-            most: known.most.max(rows),
-        })
-    }
-}
-
 /// One parameter set under EXPLAIN (ANALYZE, BUFFERS).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ExplainedSet {
@@ -125,6 +109,14 @@ pub(crate) struct ExplainedSet {
 }
 
 impl QueryRecord {
+    /// Takes in what was explained, and its rows with it; `positions` are those of the explained statements.
+    pub(crate) fn take_explained(&mut self, sets: Vec<ExplainedSet>, positions: &[usize]) {
+        for (rows, set) in self.rows.iter_mut().zip(&sets) {
+            positions.iter().zip(set.rows()).for_each(|(at, count)| rows.add(*at, count));
+        }
+        self.explained = sets;
+    }
+
     /// A failure as it counts for this query: what no file declares is at fault for nothing.
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.failure = Some(match failure {
@@ -154,7 +146,7 @@ impl ExplainedSet {
             CounterMetric::RowsReadPerRow => self.rows_read_per_row(),
             CounterMetric::TempBlocks => self.temp_blocks() as f64,
             CounterMetric::WalBytes => self.wal_bytes().unwrap_or(0) as f64,
-            CounterMetric::Rows => self.rows(),
+            CounterMetric::Rows => self.rows().iter().copied().max().unwrap_or(0) as f64,
         }
     }
 
@@ -185,9 +177,9 @@ impl ExplainedSet {
         (!counted.is_empty()).then(|| counted.iter().sum())
     }
 
-    /// Rows returned, or changed by writes without RETURNING.
-    pub(crate) fn rows(&self) -> f64 {
-        self.sum(|plan| plan.totals().rows_returned)
+    /// Rows that each explained statement returned, or changed without RETURNING.
+    pub(crate) fn rows(&self) -> Vec<u64> {
+        self.plans.iter().map(|plan| plan.totals().rows_returned as u64).collect()
     }
 
     /// Rows scans read, those thrown away included.
@@ -195,9 +187,9 @@ impl ExplainedSet {
         self.sum(|plan| plan.totals().rows_read)
     }
 
-    /// Rows read per row returned, which counts as at least one.
+    /// Rows read per row returned, which counts as at least one: of the statement that reads most so.
     pub(crate) fn rows_read_per_row(&self) -> f64 {
-        self.rows_read() / self.rows().max(1.0)
+        self.plans.iter().map(|plan| plan.totals().rows_read_per_row()).fold(0.0, f64::max)
     }
 
     /// The server's planning time, in microseconds.

@@ -142,8 +142,8 @@ async fn measure_database(
         context.target.require_empty_caches(database).await?;
     }
     let prepared = prepare(context, options, plan, volume, subjects, database).await?;
-    let partitions = physical::partitions(&context.target.connect_to(database).await?).await?;
-    let mut sampling = Sampling::new(context, plan, template, database, prepared, partitions)?;
+    let relations = physical::relations(&context.target.connect_to(database).await?).await?;
+    let mut sampling = Sampling::new(context, plan, template, database, prepared, relations)?;
     sampling.explain(context, plan).await?;
     sampling.sample_all(context, plan).await?;
     if options.hash_results {
@@ -216,8 +216,9 @@ async fn table_sizes(
     records: &[QueryRecord],
 ) -> anyhow::Result<Vec<TableSize>> {
     let plans = records.iter().flat_map(|record| &record.explained).flat_map(|set| &set.plans);
-    let mut names: Vec<String> =
-        plans.flat_map(|plan| plan.walk()).filter_map(|visit| visit.node.relation.clone()).collect();
+    let nodes = plans.flat_map(|plan| plan.walk()).map(|visit| visit.node);
+    let mut names: Vec<(Option<String>, String)> =
+        nodes.filter_map(|node| Some((node.schema.clone(), node.relation.clone()?))).collect();
     names.sort();
     names.dedup();
     let session = context.target.connect_to(database).await?;
@@ -279,7 +280,7 @@ async fn investigate(
     record.explained[position].timed =
         explain_timed(context, template, database, record, query, set, caps).await?;
     let explained = &record.explained[position];
-    let found = index_candidate(explained);
+    let found = index_candidate(explained, &record.relations);
     let read: u64 =
         explained.timed.iter().filter_map(|plan| plan.totals().buffers).map(|b| b.shared_read).sum();
     // The clone of a write is new.

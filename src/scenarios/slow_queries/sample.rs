@@ -44,14 +44,14 @@ pub(crate) struct ConnectionPlan {
 }
 
 /// One execution.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sample {
     /// Parameter set.
     pub(crate) set: usize,
     /// Client-seen time, in microseconds.
     pub(crate) latency_us: f64,
-    /// Rows returned or changed.
-    pub(crate) rows: u64,
+    /// Rows that each statement returned or changed.
+    pub(crate) rows: Vec<u64>,
 }
 
 /// What one connection observed.
@@ -73,9 +73,43 @@ pub(crate) struct ConnectionSamples {
 
 /// A participant's statements on this connection.
 struct Prepared {
-    statements: Vec<Statement>,
+    /// Prepared when first executed: one of a transaction may need what those before it create.
+    statements: Vec<Option<Statement>>,
     /// By parameter set, then by statement; bound when first needed.
-    requests: Vec<Option<Vec<Request>>>,
+    requests: Vec<Vec<Option<Request>>>,
+}
+
+impl Prepared {
+    fn new(query: &PreparedQuery) -> Self {
+        let count = query.statements.len();
+        Self { statements: vec![None; count], requests: vec![vec![None; count]; query.sets.len().max(1)] }
+    }
+
+    fn statement(
+        &mut self,
+        client: &mut Client,
+        query: &PreparedQuery,
+        at: usize,
+    ) -> Result<&Statement, Error> {
+        match &mut self.statements[at] {
+            Some(statement) => Ok(statement),
+            empty => Ok(empty.insert(client.prepare(&query.statements[at].sql)?)),
+        }
+    }
+
+    fn request(
+        &mut self,
+        client: &mut Client,
+        query: &PreparedQuery,
+        set: usize,
+        at: usize,
+    ) -> Result<&Request, Error> {
+        if self.requests[set][at].is_none() {
+            let values = query.statements[at].values(&query.sets[set]);
+            self.requests[set][at] = Some(self.statement(client, query, at)?.bind(&values)?);
+        }
+        self.requests[set][at].as_ref().ok_or_else(|| Error::Protocol("nothing was bound".into()))
+    }
 }
 
 struct Connection<'a> {
@@ -111,12 +145,15 @@ pub(crate) fn take(plan: &ConnectionPlan) -> Result<ConnectionSamples, Error> {
 impl Connection<'_> {
     fn prepare(&mut self) -> Result<(), Error> {
         for position in 0..self.plan.participants.len() {
-            let participant = &self.plan.participants[position];
-            let statements: Result<Vec<_>, Error> =
-                participant.query.statements.iter().map(|s| self.client.prepare(&s.sql)).collect();
-            let requests = vec![None; participant.query.sets.len()];
-            let prepared = self.survive(position, statements)?;
-            self.prepared.push(prepared.map(|statements| Prepared { statements, requests }));
+            let query = &self.plan.participants[position].query;
+            let mut prepared = Prepared::new(query);
+            // What stands alone needs nothing before it, and so can be prepared before anything is timed.
+            let first = match query.statements.len() {
+                1 => prepared.statement(&mut self.client, query, 0).map(|_| ()),
+                _ => Ok(()),
+            };
+            let survived = self.survive(position, first)?;
+            self.prepared.push(survived.map(|()| prepared));
         }
         Ok(())
     }
@@ -171,20 +208,21 @@ impl Connection<'_> {
         let Some(prepared) = self.prepared[position].as_mut() else {
             return Err(Error::Protocol("an unprepared query took a turn".into()));
         };
-        let requests = match &mut prepared.requests[set] {
-            Some(requests) => &*requests,
-            empty => &*empty.insert(bind(&prepared.statements, &participant.query, set)?),
-        };
         if in_transaction {
             self.client.simple(if participant.writes { "BEGIN" } else { "BEGIN READ ONLY" })?;
         }
-        let (mut latency, mut rows) = (Duration::ZERO, 0);
+        let query = &participant.query;
+        let mut sample = Sample { set, latency_us: 0.0, rows: Vec::with_capacity(query.statements.len()) };
         let mut outcome = Ok(());
-        for request in requests {
-            match self.client.execute(request) {
+        for at in 0..query.statements.len() {
+            let executed = match prepared.request(&mut self.client, query, set, at) {
+                Ok(request) => self.client.execute(request),
+                Err(error) => Err(error),
+            };
+            match executed {
                 Ok(execution) => {
-                    latency += execution.latency;
-                    rows += execution.rows;
+                    sample.latency_us += execution.latency.as_secs_f64() * 1e6;
+                    sample.rows.push(execution.rows);
                 }
                 Err(error) => {
                     outcome = Err(error);
@@ -196,7 +234,7 @@ impl Connection<'_> {
         if in_transaction && matches!(outcome, Ok(()) | Err(Error::Server(_))) {
             self.client.simple("ROLLBACK")?;
         }
-        outcome.map(|()| Sample { set, latency_us: latency.as_secs_f64() * 1e6, rows })
+        outcome.map(|()| sample)
     }
 
     /// Lets the connection outlive an error of the server, which ends the
@@ -249,13 +287,4 @@ fn hash_set(client: &mut Client, query: &PreparedQuery, set: usize) -> Result<u6
         hash = hash.rotate_left(5) ^ client.execute_hashed(&request)?.result_hash;
     }
     Ok(hash)
-}
-
-fn bind(statements: &[Statement], query: &PreparedQuery, set: usize) -> Result<Vec<Request>, Error> {
-    let values = &query.sets[set];
-    statements
-        .iter()
-        .zip(&query.statements)
-        .map(|(statement, bound)| statement.bind(&bound.values(values)))
-        .collect()
 }

@@ -4,7 +4,8 @@
 use super::counters::{Caps, explain_all};
 use super::lock_waits;
 use super::plan::MeasuringPlan;
-use super::record::{Failure, Latencies, QueryRecord, RowRange};
+use super::record::{Failure, Latencies, QueryRecord};
+use super::rows::SetRows;
 use super::sample::{self, ConnectionPlan, ConnectionSamples, Participant};
 use super::schedule::{SAMPLES_PER_CONNECTION, samples_per_connection, warm_up};
 use super::verdict::{counters_fail, is_settled};
@@ -12,7 +13,7 @@ use super::workload::{PreparedQuery, set_key};
 use super::writers::{explain_writes, vacuum};
 use crate::load::{Address, Encryption};
 use crate::model::{MeasurementWarning, TargetKind};
-use crate::plan::Partitions;
+use crate::plan::Relations;
 use crate::prepare::Context;
 use crate::stats::clock;
 use anyhow::Context as _;
@@ -49,7 +50,7 @@ impl Sampling {
         template: &str,
         database: &str,
         queries: Vec<Arc<PreparedQuery>>,
-        partitions: Partitions,
+        relations: Relations,
     ) -> anyhow::Result<Self> {
         let config = context.target.config_for(database);
         let mut address = Address::of(&config).context("the target's address names no host or user")?;
@@ -62,8 +63,8 @@ impl Sampling {
             _ => Encryption::Required(context.target.tls_config()),
         };
         address.timeout = plan.max + Duration::from_secs(30);
-        let partitions = Arc::new(partitions);
-        let records: Vec<QueryRecord> = queries.iter().map(|query| new_record(query, &partitions)).collect();
+        let relations = Arc::new(relations);
+        let records: Vec<QueryRecord> = queries.iter().map(|query| new_record(query, &relations)).collect();
         let spent_us = vec![0.0; queries.len()];
         let done = records.iter().map(|record| record.failure.is_some()).collect();
         Ok(Self {
@@ -105,18 +106,15 @@ impl Sampling {
             }
             if explained.left_out > 0 {
                 self.warnings.push(MeasurementWarning::BoundReached {
-                    bound: format!("{:.1} s explaining {}", plan.max.as_secs_f64() / 4.0, query.name),
+                    bound: format!("{:.1} s explaining {}", explained.cap.as_secs_f64(), query.name),
                     left_out: format!("{} parameter sets", explained.left_out),
                 });
             }
             let record = &mut self.records[index];
             record.writes = explained.writes;
-            // What a write changes is not what its plan returns; the samples count it.
-            let returned = explained.sets.iter().take(if explained.writes { 0 } else { usize::MAX });
-            for (rows, set) in record.rows.iter_mut().zip(returned) {
-                *rows = Some(RowRange::with(*rows, set.rows() as u64));
-            }
-            record.explained = explained.sets;
+            let is_explained = |at: &usize| query.statements[*at].is_explainable();
+            let positions: Vec<usize> = (0..query.statements.len()).filter(is_explained).collect();
+            record.take_explained(explained.sets, &positions);
             record.server_times = explained.server_times;
             self.done[index] = explained.failure.is_some();
             if let Some(failure) = explained.failure {
@@ -236,8 +234,10 @@ impl Sampling {
         for (participant, taken) in plan.participants.iter().zip(samples.queries) {
             let record = &mut self.records[participant.index];
             for sample in &taken {
-                let rows = &mut record.rows[sample.set];
-                *rows = Some(RowRange::with(*rows, sample.rows));
+                let executed = participant.query.statements.iter().zip(&sample.rows).enumerate();
+                for (at, (_, rows)) in executed.filter(|(_, (statement, _))| statement.counts_rows()) {
+                    record.rows[sample.set].add(at, *rows);
+                }
             }
             self.spent_us[participant.index] += taken.iter().map(|sample| sample.latency_us).sum::<f64>();
             record.latencies.connections.push(taken.iter().map(|sample| sample.latency_us).collect());
@@ -277,9 +277,12 @@ impl Sampling {
             } else if self.spent_us[index] > max_us {
                 self.done[index] = true;
                 record.cap = Some(format!("{:.1} s", plan.max.as_secs_f64()));
-            } else if record.latencies.count() as u64 >= plan.max_samples || is_last {
+            } else if record.latencies.count() as u64 >= plan.max_samples {
                 self.done[index] = true;
-                record.cap = Some(format!("{} samples", record.latencies.count()));
+                record.cap = Some(format!("{} samples", plan.max_samples));
+            } else if is_last {
+                self.done[index] = true;
+                record.cap = Some(format!("{opened} connections"));
             }
         }
     }
@@ -307,7 +310,7 @@ impl ConnectionPlan {
     }
 }
 
-fn new_record(query: &PreparedQuery, partitions: &Arc<Partitions>) -> QueryRecord {
+fn new_record(query: &PreparedQuery, relations: &Arc<Relations>) -> QueryRecord {
     QueryRecord {
         name: query.name.clone(),
         location: query.location.clone(),
@@ -315,13 +318,14 @@ fn new_record(query: &PreparedQuery, partitions: &Arc<Partitions>) -> QueryRecor
         budgets: query.budgets.clone(),
         budgets_elsewhere: query.budgets_elsewhere,
         unplanned: query.unplanned().map(str::to_owned),
-        partitions: Arc::clone(partitions),
+        relations: Arc::clone(relations),
         cold: query.cold,
         writes: false,
         explained: Vec::new(),
         server_times: Vec::new(),
         latencies: Latencies::default(),
-        rows: vec![None; query.sets.len()],
+        statements: query.statements.len(),
+        rows: vec![SetRows::default(); query.sets.len()],
         labels: query.sets.iter().map(|set| set.label.clone()).collect(),
         keys: query.sets.iter().map(set_key).collect(),
         result_hashes: Vec::new(),

@@ -1,10 +1,11 @@
 //! From records to findings and verdicts, without input or output.
 
-use super::budget::{decide, is_timed, show};
+use super::budget::{decide, in_statement, is_timed, show};
 use super::deciding::deciding_set;
 use super::doubt;
 use super::reason;
 use super::record::{ExplainedSet, Failure, Latencies, QueryRecord};
+use super::rows::always_empty;
 use super::summary::summarise;
 use crate::model::evidence::slow_queries::{
     BudgetEvidence, IndexTrial, ParameterSetEvidence, QueryEvidence, Reason, ResultHash,
@@ -101,7 +102,8 @@ fn parameter_set((set, key): (&ExplainedSet, &u64)) -> ParameterSetEvidence {
         label: set.label.clone(),
         key: Some(*key),
         buffers: set.buffers(),
-        rows: set.rows() as u64,
+        rows: set.rows().iter().sum(),
+        statement_rows: set.rows(),
         rows_read: set.rows_read() as u64,
         temp_blocks: set.temp_blocks(),
         wal_bytes: set.wal_bytes(),
@@ -122,7 +124,7 @@ fn query_verdict(record: &QueryRecord, budgets: &[BudgetEvidence]) -> Verdict {
     let decided = Verdict::of_all(budgets.iter().map(|budget| &budget.verdict))
         .unwrap_or_else(|| Verdict::Skipped { reason: without_budget(record) });
     match decided {
-        Verdict::Pass if is_always_empty(record) && !guards_rows(record) => Verdict::Inconclusive {
+        Verdict::Pass if always_empty(&record.rows).is_some() && !guards_rows(record) => Verdict::Inconclusive {
             needs:
                 "parameters for which the query returns rows, or a budget `rows >= 0` that says none is right"
                     .into(),
@@ -143,11 +145,6 @@ fn guards_rows(record: &QueryRecord) -> bool {
     record.budgets.iter().any(|budget| matches!(budget.rule, BudgetRule::RowsAtLeast(_)))
 }
 
-fn is_always_empty(record: &QueryRecord) -> bool {
-    let mut executed = record.rows.iter().flatten().peekable();
-    executed.peek().is_some() && executed.all(|rows| rows.most == 0)
-}
-
 fn findings(record: &QueryRecord, budgets: &[BudgetEvidence], reason: Option<&Reason>) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     if let Some(Failure::Failed { message }) = &record.failure {
@@ -165,11 +162,12 @@ fn findings(record: &QueryRecord, budgets: &[BudgetEvidence], reason: Option<&Re
             found.push(broken(record, &budget.rule, decided, reason));
         }
     }
-    if is_always_empty(record) && !guards_rows(record) {
+    if let Some(statement) = always_empty(&record.rows).filter(|_| !guards_rows(record)) {
         let message = format!(
-            "{} returned no row for any of {} parameter sets",
+            "{} returned no row{} for any of {} parameter sets",
             record.name,
-            record.rows.iter().flatten().count()
+            in_statement(statement, record),
+            record.rows.iter().filter(|rows| rows.is_known()).count()
         );
         let next = "give parameters that the data holds, such as sample(table.column), or add the budget `rows >= 0`";
         found.push(finding(record, "empty-result", Severity::Warning, message, Vec::new(), next.into()));

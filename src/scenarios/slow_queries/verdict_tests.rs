@@ -1,17 +1,18 @@
 //! Tables of records and the verdicts they must come to.
 
 use super::reason::{index_candidate, lines, next_step};
-use super::record::{ExplainedSet, Failure, Latencies, QueryRecord, RowRange, ServerTime};
+use super::record::{ExplainedSet, Failure, Latencies, QueryRecord, ServerTime};
+use super::rows::SetRows;
 use super::verdict::{counters_fail, is_settled, judge, scenario_verdict, summary};
 use crate::model::evidence::slow_queries::IndexTrial;
 use crate::model::{Severity, SourceLocation, Verdict};
-use crate::plan::Plan;
+use crate::plan::{Plan, Relations};
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, PlanRule, TimeLimit, TimeMetric};
 use std::sync::Arc;
 
-const CONFIDENCE: f64 = 0.999;
+pub(super) const CONFIDENCE: f64 = 0.999;
 
-fn asks(rule: BudgetRule) -> Budget {
+pub(super) fn asks(rule: BudgetRule) -> Budget {
     Budget { text: "the budget".into(), rule, volume: None, is_default: false }
 }
 
@@ -41,21 +42,29 @@ fn spread(low: f64, high: f64) -> Latencies {
     Latencies { connections: (0..60).map(|c| (0..25).map(|i| sample(i + c, c)).collect()).collect() }
 }
 
-fn record(budgets: Vec<Budget>) -> QueryRecord {
+/// Executions of one statement.
+fn rows(executions: &[u64]) -> SetRows {
+    let mut rows = SetRows::default();
+    executions.iter().for_each(|count| rows.add(0, *count));
+    rows
+}
+
+pub(super) fn record(budgets: Vec<Budget>) -> QueryRecord {
     QueryRecord {
         name: "order_history".into(),
         location: Some(SourceLocation { path: "queries/order_history.sql".into(), line: 1 }),
         origin: None,
         budgets,
         cold: false,
-        partitions: Arc::default(),
+        relations: Arc::default(),
         writes: false,
         explained: vec![ExplainedSet::new("user_id=17", vec![plan()])],
         latencies: spread(900.0, 1_100.0),
         budgets_elsewhere: 0,
         unplanned: None,
         server_times: vec![ServerTime { planning_us: 100.0, execution_us: 900.0 }; 60],
-        rows: vec![Some(RowRange { fewest: 4, most: 4 })],
+        statements: 1,
+        rows: vec![rows(&[4])],
         labels: vec!["user_id=17".into()],
         keys: vec![17],
         result_hashes: Vec::new(),
@@ -246,7 +255,7 @@ fn an_index_that_does_not_help_is_not_proposed() {
 #[test]
 fn a_fast_empty_result_is_not_a_pass() {
     let mut empty = record(vec![time(TimeMetric::P95, 9_000.0)]);
-    empty.rows = vec![Some(RowRange { fewest: 0, most: 0 })];
+    empty.rows = vec![rows(&[0])];
     let judged = judge(&empty, &spread(90.0, 110.0), CONFIDENCE, None);
     assert!(matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }));
     assert_eq!((judged.findings[0].code, judged.findings[0].severity), ("empty-result", Severity::Warning));
@@ -319,7 +328,7 @@ fn the_servers_own_times_decide_with_enough_repeats_of_one_parameter_set() {
 fn a_limit_on_rows_is_about_the_most_and_a_guard_about_the_fewest() {
     let verdict = |budget| {
         let mut record = record(vec![budget]);
-        record.rows = vec![Some(RowRange { fewest: 0, most: 60 })];
+        record.rows = vec![rows(&[0, 60])];
         judge(&record, &spread(90.0, 110.0), CONFIDENCE, None).evidence.verdict
     };
     assert_eq!(verdict(counter(CounterMetric::Rows, 50.0)), Verdict::Fail);
@@ -374,24 +383,13 @@ fn an_index_that_was_only_supposed_is_never_called_measured() {
     assert!(told(trial(false, 400.0)).0.contains("does not use it"));
 }
 
-fn scan(table: &str, blocks: u64, rows: u64, ms: f64) -> Plan {
+pub(super) fn scan(table: &str, blocks: u64, rows: u64, ms: f64) -> Plan {
     Plan::parse(&format!(
         r#"[{{"Plan": {{"Node Type": "Seq Scan", "Relation Name": "{table}", "Alias": "x", "Actual Rows": {rows},
             "Actual Loops": 1, "Filter": "(a = 1)", "Rows Removed by Filter": 96, "Shared Hit Blocks": {blocks}}},
             "Planning Time": 0.1, "Execution Time": {ms}}}]"#
     ))
     .unwrap()
-}
-
-#[test]
-fn a_scan_of_a_partition_is_a_scan_of_its_table() {
-    let mut partitioned = record(vec![asks(BudgetRule::Plan(PlanRule::NoSeqScan(Some("ev".into()))))]);
-    partitioned.explained = vec![ExplainedSet::new("", vec![scan("ev_2024", 4, 4, 1.0)])];
-    let judged =
-        |record: &QueryRecord| judge(record, &Latencies::default(), CONFIDENCE, None).evidence.verdict;
-    assert_eq!(judged(&partitioned), Verdict::Pass);
-    partitioned.partitions = Arc::new([("ev".to_owned(), vec!["ev_2024".to_owned()])].into());
-    assert_eq!(judged(&partitioned), Verdict::Fail);
 }
 
 #[test]
@@ -416,5 +414,62 @@ fn the_reason_is_that_of_the_set_that_broke_the_budget_and_a_second_look_decides
 #[test]
 fn the_index_is_for_the_statement_that_costs_most() {
     let transaction = ExplainedSet::new("", vec![scan("cheap", 4, 1, 1.0), scan("dear", 400, 1, 30.0)]);
-    assert_eq!(index_candidate(&transaction).map(|found| found.table).as_deref(), Some("dear"));
+    assert_eq!(
+        index_candidate(&transaction, &Relations::default()).map(|found| found.table).as_deref(),
+        Some("dear")
+    );
+}
+
+#[test]
+fn rows_are_those_of_each_statement_of_a_transaction() {
+    let judged = |budget: Budget| {
+        let mut transaction = record(vec![budget]);
+        transaction.statements = 2;
+        transaction.rows[0].add(1, 0);
+        transaction.explained =
+            vec![ExplainedSet::new("", vec![scan("orders", 4, 10_000, 1.0), scan("users", 4, 1, 1.0)])];
+        judge(&transaction, &Latencies::default(), CONFIDENCE, None)
+    };
+    let guarded = judged(asks(BudgetRule::RowsAtLeast(1)));
+    assert_eq!(guarded.evidence.verdict, Verdict::Fail);
+    let because = &guarded.evidence.budgets[0].because;
+    assert!(because.starts_with("0 rows at least, with user_id=17 in statement 2 of 2;"), "{because}");
+    assert_eq!(guarded.evidence.parameter_sets[0].statement_rows, [10_000, 1]);
+    assert_eq!(judged(counter(CounterMetric::Rows, 5.0)).evidence.budgets[0].verdict, Verdict::Pass);
+    // 97 rows read for one are not hidden by the other's 10 000.
+    assert_eq!(judged(counter(CounterMetric::RowsReadPerRow, 90.0)).evidence.verdict, Verdict::Fail);
+    let empty = judged(counter(CounterMetric::Buffers, 50.0));
+    assert!(matches!(empty.evidence.verdict, Verdict::Inconclusive { .. }));
+    assert_eq!(
+        empty.findings[0].message,
+        "order_history returned no row in statement 2 of 2 for any of 1 parameter sets"
+    );
+}
+
+#[test]
+fn what_has_no_number_of_rows_is_not_empty() {
+    let judged = |budget: Budget| {
+        let mut call = record(vec![budget]);
+        call.rows = vec![SetRows::default()];
+        call.explained = Vec::new();
+        judge(&call, &spread(90.0, 110.0), CONFIDENCE, None).evidence
+    };
+    assert_eq!(judged(time(TimeMetric::P95, 1_500.0)).verdict, Verdict::Pass);
+    let guarded = judged(asks(BudgetRule::RowsAtLeast(1)));
+    assert_eq!(
+        guarded.verdict,
+        Verdict::Inconclusive { needs: "a statement that returns or changes rows".into() }
+    );
+}
+
+#[test]
+fn rows_that_a_write_changes_under_explain_count() {
+    let plan = Plan::parse(
+        r#"[{"Plan": {"Node Type": "ModifyTable", "Relation Name": "orders", "Actual Rows": 0, "Actual Loops": 1,
+            "Plans": [{"Node Type": "Seq Scan", "Parent Relationship": "Outer", "Relation Name": "orders",
+                       "Actual Rows": 3, "Actual Loops": 1}]}}]"#,
+    );
+    let mut write = QueryRecord { rows: vec![SetRows::default(); 2], ..record(Vec::new()) };
+    write.take_explained(vec![ExplainedSet::new("", vec![plan.unwrap()])], &[1]);
+    assert_eq!((write.rows[0].fewest(), write.rows[1].is_known()), (Some((1, 3)), false));
 }

@@ -29,11 +29,40 @@ impl BoundStatement {
     /// Whether EXPLAIN takes it. Others, such as SET and LOCK, are executed as they are.
     pub(crate) fn is_explainable(&self) -> bool {
         self.begins_with(&["select", "with", "values", "table", "insert", "update", "delete", "merge"])
+            || self.creates_table() == Some(Filled::ByQuery)
+    }
+
+    /// A table that it creates, and how.
+    fn creates_table(&self) -> Option<Filled> {
+        let words: Vec<String> = tokens(&self.sql)
+            .filter(|token| token.kind == TokenKind::Word)
+            .map(|token| token.text(&self.sql).to_lowercase())
+            .collect();
+        let is_into = |pair: &[String]| pair[1] == "into" && !["insert", "merge"].contains(&pair[0].as_str());
+        if self.begins_with(&["select", "with"]) && words.windows(2).any(is_into) {
+            return Some(Filled::ByQuery);
+        }
+        const KINDS: [&str; 5] = ["temp", "temporary", "unlogged", "global", "local"];
+        let mut head = words.iter().skip_while(|word| KINDS.contains(&word.as_str()) || *word == "create");
+        if words.first().is_none_or(|first| first != "create")
+            || head.next().is_none_or(|word| word != "table")
+        {
+            return None;
+        }
+        let queries = ["select", "with", "values", "table"];
+        let is_filled = words.windows(2).any(|pair| pair[0] == "as" && queries.contains(&pair[1].as_str()));
+        Some(if is_filled { Filled::ByQuery } else { Filled::Not })
+    }
+
+    /// Whether it returns or changes rows; others, such as SET and CALL, have no count to guard.
+    pub(crate) fn counts_rows(&self) -> bool {
+        self.is_explainable() || self.begins_with(&["fetch", "execute"])
     }
 
     /// Whether it only prepares for others and touches no rows itself.
     fn is_preparation(&self) -> bool {
         self.begins_with(&["set", "reset", "show", "lock", "savepoint", "release", "rollback", "notify"])
+            || self.creates_table() == Some(Filled::Not)
     }
 
     fn begins_with(&self, words: &[&str]) -> bool {
@@ -42,6 +71,14 @@ impl BoundStatement {
             .take(1)
             .any(|first| words.iter().any(|word| first.is_word(&self.sql, word)))
     }
+}
+
+/// How a created table comes by its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    /// `CREATE TABLE … AS SELECT …`, which EXPLAIN takes.
+    ByQuery,
+    Not,
 }
 
 /// What tells a parameter set apart from run to run: a hash of its whole values. Labels are cut.
@@ -80,6 +117,12 @@ pub(crate) struct PreparedQuery {
 }
 
 impl PreparedQuery {
+    /// Whether it creates a table out of a query: EXPLAIN does that in a read-only transaction as
+    /// well, and only the statement itself is refused there.
+    pub(crate) fn fills_tables(&self) -> bool {
+        self.statements.iter().any(|statement| statement.creates_table() == Some(Filled::ByQuery))
+    }
+
     /// The first statement that EXPLAIN does not take and that may do work of its own, such as CALL.
     pub(crate) fn unplanned(&self) -> Option<&str> {
         let does_work =
@@ -121,6 +164,28 @@ fn bind(statement: &str, query: &Query) -> BoundStatement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_are_explained_prepare_or_do_work_of_their_own() {
+        let kinds = |sql: &str| {
+            let statement = BoundStatement { sql: sql.to_owned(), positions: Vec::new() };
+            (statement.is_explainable(), statement.is_preparation(), statement.counts_rows())
+        };
+        for (sql, expected) in [
+            ("(select 1) union select 2", (true, false, true)),
+            ("-- why\nUPDATE t SET a = 1", (true, false, true)),
+            ("CREATE TEMP TABLE t AS SELECT 1", (true, false, true)),
+            ("select 1 into t", (true, false, true)),
+            ("create table if not exists t (a) as (select 1)", (true, false, true)),
+            ("CREATE TEMPORARY TABLE t (id int) ON COMMIT DROP", (false, true, false)),
+            ("create index on t (a)", (false, false, false)),
+            ("set local work_mem = '1MB'", (false, true, false)),
+            ("fetch 10 from c", (false, false, true)),
+            ("call p()", (false, false, false)),
+        ] {
+            assert_eq!(kinds(sql), expected, "{sql}");
+        }
+    }
 
     #[test]
     fn a_key_is_of_the_whole_values() {

@@ -5,8 +5,10 @@
 use super::counters::{Caps, EXPLAINED_MAX, Explained, explain_all};
 use super::record::QueryRecord;
 use super::workload::PreparedQuery;
+use crate::plan::PlanNode;
 use crate::postgres::{Error, Target, quote_identifier};
 use crate::stats::clock;
+use serde_json::Value;
 
 /// Explains a query that writes, each of its first parameter sets in a fresh
 /// clone of `template`.
@@ -20,14 +22,14 @@ pub(crate) async fn explain_writes(
     caps: Caps,
 ) -> Result<Explained, Error> {
     let start = clock::now();
-    let mut whole = Explained { writes: true, ..Explained::default() };
+    // Copying takes time as well, so there is more of it than for a query that reads.
+    let mut whole = Explained { writes: true, cap: caps.statement, ..Explained::default() };
     let wanted = query.sets.len().min(EXPLAINED_MAX);
     for (done, set) in query.sets.iter().take(wanted).cycle().enumerate() {
         if done >= wanted && whole.server_times.len() >= caps.server_times {
             break;
         }
-        // Copying takes time as well, so there is more of it than for a query that reads.
-        if done > 0 && clock::now().duration_since(start) > caps.statement {
+        if done > 0 && clock::now().duration_since(start) > whole.cap {
             whole.left_out = wanted.saturating_sub(done);
             break;
         }
@@ -59,8 +61,9 @@ pub(crate) async fn vacuum(target: &Target, database: &str, record: &QueryRecord
         return Ok(());
     }
     let session = target.connect_to(database).await?;
-    for table in tables {
-        match session.batch_execute(&format!("VACUUM {}", quote_identifier(&table))).await {
+    for (schema, table) in tables {
+        let name = format!("{}.{}", quote_identifier(&schema), quote_identifier(&table));
+        match session.batch_execute(&format!("VACUUM {name}")).await {
             Err(error) if error.code().is_none() => return Err(error.into()),
             _ => {}
         }
@@ -68,15 +71,47 @@ pub(crate) async fn vacuum(target: &Target, database: &str, record: &QueryRecord
     Ok(())
 }
 
-/// The tables that the plans write to, by name.
-fn written_tables(record: &QueryRecord) -> Vec<String> {
+/// Schema and name of the tables that the plans write to.
+fn written_tables(record: &QueryRecord) -> Vec<(String, String)> {
     let plans = record.explained.iter().flat_map(|set| &set.plans);
-    let nodes = plans.flat_map(|plan| plan.walk()).map(|visit| visit.node);
-    let mut tables: Vec<String> = nodes
-        .filter(|node| node.node_type == "ModifyTable")
-        .filter_map(|node| node.relation.clone())
-        .collect();
+    let mut tables: Vec<(String, String)> =
+        plans.flat_map(|plan| plan.walk()).flat_map(|visit| written_by(visit.node)).collect();
     tables.sort();
     tables.dedup();
     tables
+}
+
+/// Those of one node. It lists its targets only where there are several, as children of one table.
+fn written_by(node: &PlanNode) -> Vec<(String, String)> {
+    if node.node_type != "ModifyTable" {
+        return Vec::new();
+    }
+    let listed = node.other.get("Target Tables").and_then(Value::as_array);
+    let text = |target: &Value, key: &str| target.get(key).and_then(Value::as_str).map(str::to_owned);
+    let targets = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|target| Some((text(target, "Schema")?, text(target, "Relation Name")?)));
+    targets.chain(node.schema.clone().zip(node.relation.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::scenarios::slow_queries::record::ExplainedSet;
+
+    #[test]
+    fn written_tables_are_named_with_their_schema() {
+        let plan = Plan::parse(
+            r#"[{"Plan": {"Node Type": "Append", "Plans": [
+                {"Node Type": "ModifyTable", "Relation Name": "Log", "Schema": "audit", "Target Tables": [
+                    {"Relation Name": "Log", "Schema": "audit"}, {"Relation Name": "old.log", "Schema": "audit"}]},
+                {"Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public"}]}}]"#,
+        );
+        let explained = vec![ExplainedSet::new("", vec![plan.unwrap()])];
+        let record = QueryRecord { explained, ..QueryRecord::default() };
+        let name = |name: &str| ("audit".to_owned(), name.to_owned());
+        assert_eq!(written_tables(&record), [name("Log"), name("old.log")]);
+    }
 }

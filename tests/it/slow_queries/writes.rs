@@ -39,3 +39,27 @@ async fn partitions_and_their_indexes_stand_for_the_whole() {
     assert_eq!(query(&report, "scans").verdict, Verdict::Fail);
     assert_eq!(query(&report, "looks_up").verdict, Verdict::Pass, "{:?}", report.findings);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_for_a_write_is_tried_on_tables_as_they_were() {
+    let write = "-- budget: buffers < 60\nUPDATE orders SET status = 'x' WHERE user_id = 7;";
+    let report = judge(&[("write", write)], &Options::default()).await;
+    assert_eq!(query(&report, "write").verdict, Verdict::Fail);
+    let trial = query(&report, "write").reason.as_ref().unwrap().trial.as_ref().unwrap();
+    // 40 rows are updated on 40 pages of 130: what a first try left would show.
+    let first = query(&report, "write").parameter_sets[0].buffers;
+    assert!(trial.buffers_before.abs_diff(first) <= 4, "{trial:?} after {first} blocks");
+    assert!(trial.used && trial.buffers_after < trial.buffers_before, "{trial:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cap_that_left_sets_out_is_the_one_told() {
+    let slow = "-- budget: rows >= 1\n-- param: id = sample(orders.id)\n\
+                UPDATE orders SET status = 'x' WHERE id = :id AND pg_sleep(0.5) IS NOT NULL;";
+    let report = judge(&[("slow", slow)], &Options::default()).await;
+    let told: Vec<String> =
+        report.warnings.iter().map(plimsoll::model::MeasurementWarning::message).collect();
+    let is_told = |text: &&String| text.contains("explaining slow");
+    let text = told.iter().find(is_told).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(text.contains("5.0 s explaining slow"), "{text}");
+}

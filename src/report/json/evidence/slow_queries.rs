@@ -171,8 +171,11 @@ mirror! {
         key: Option<Hex>,
         /// Shared blocks hit and read, planning apart.
         buffers: u64,
-        /// Rows returned, or changed by a write without RETURNING.
+        /// Rows returned, or changed by a write without RETURNING; of all statements together.
         rows: u64,
+        /// The same of each explained statement; empty in older runs.
+        #[serde(default)]
+        statement_rows: Vec<u64>,
         /// Rows scans read, those thrown away included.
         rows_read: u64,
         /// Temporary blocks read and written.

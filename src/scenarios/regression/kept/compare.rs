@@ -6,7 +6,7 @@ use crate::model::evidence::regression::{
     Change, KeptPlan, ParameterComparison, PlanChangeKind, QueryComparison, SidesApart, TableGrowth,
 };
 use crate::model::{KeptPlans, KeptQuery, KeptTable, MeasurementWarning, SourceLocation, Variant};
-use crate::plan::Partitions;
+use crate::plan::Relations;
 use crate::plan::{Plan, render};
 use crate::scenarios::regression::cases::Case;
 use crate::scenarios::regression::comparison::Found;
@@ -21,8 +21,8 @@ pub struct Question<'a> {
     pub cases: &'a [(Case, SourceLocation)],
     /// Limits of a verdict.
     pub limits: Thresholds,
-    /// Partitions of the tables, for plan checks.
-    pub partitions: &'a Partitions,
+    /// Which tables and indexes the names in plan checks mean.
+    pub relations: &'a Relations,
     /// Both sides hold the same rows, or the same rows as far as tables kept their size.
     pub is_same_data: bool,
 }
@@ -154,7 +154,7 @@ fn compare_query(
         &case.query,
         &case.plan_budgets,
         &parsed,
-        question.partitions,
+        question.relations,
         Some(location),
     ));
     let reads = |table: &KeptTable| {
@@ -202,7 +202,7 @@ mod tests {
         let location = SourceLocation { path: "queries/q.sql".into(), line: 1 };
         let limits = Thresholds { time_ratio: 1.2, counter_ratio: 1.1, resolution: 1.1 };
         let cases = [(case, location)];
-        let question = Question { cases: &cases, limits, partitions: &Partitions::new(), is_same_data };
+        let question = Question { cases: &cases, limits, relations: &Relations::default(), is_same_data };
         let found = compare(before, after, &question);
         let severities = found.findings.iter().map(|finding| finding.severity).collect();
         (found.evidence.queries[0].change, severities, found.warnings.len())
@@ -232,8 +232,8 @@ mod tests {
         let location = SourceLocation { path: "queries/q.sql".into(), line: 1 };
         let limits = Thresholds { time_ratio: 1.2, counter_ratio: 1.1, resolution: 1.1 };
         let cases = [(case, location)];
-        let partitions = Partitions::new();
-        let question = Question { cases: &cases, limits, partitions: &partitions, is_same_data: true };
+        let relations = Relations::default();
+        let question = Question { cases: &cases, limits, relations: &relations, is_same_data: true };
         let found = compare(&before, &rewritten, &question);
         assert!(found.evidence.queries.is_empty());
         assert!(found.warnings[0].message().contains("its text has changed"), "{:?}", found.warnings);

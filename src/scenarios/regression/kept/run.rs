@@ -61,9 +61,9 @@ pub async fn compare_with(
     let start = clock::now();
     let place = now(context, options).await?;
     let outcome = both_sides(context, options, other, &place).await;
-    let partitions = run::partitions_of(context.target, &place.database).await;
+    let relations = run::relations_of(context.target, &place.database).await;
     leave(context, &place).await?;
-    let ((before, after, cases), partitions) = (outcome?, &partitions?);
+    let ((before, after, cases), relations) = (outcome?, &relations?);
     let settings = &context.project.settings.regression;
     let limits = Thresholds {
         time_ratio: settings.time_ratio,
@@ -75,7 +75,7 @@ pub async fn compare_with(
         Other::Url(_) => false,
         Other::InPlace => true,
     };
-    let question = Question { cases: &cases, limits, partitions, is_same_data };
+    let question = Question { cases: &cases, limits, relations, is_same_data };
     let mut found = compare(&before.plans, &after.plans, &question);
     found.evidence.method = "plans and counters of one execution on each side, one after the other; no times, for \
                              two moments or two servers differ by more than a query does, and rows are not compared"
