@@ -6,6 +6,7 @@
 
 use super::rows::{KeyOrders, Swap};
 use super::waits;
+use super::words::{first_word, mentions, statements};
 use crate::postgres::row_locks::RowMode;
 
 /// Something that can be locked.
@@ -213,8 +214,8 @@ fn effect<'a>(footprint: &'a Footprint, step: usize) -> Effect<'a> {
     if begins_transaction(statement) {
         return Effect::Nothing;
     }
-    let words = words(statement);
-    let named: Vec<&Held> = own.held.iter().filter(|held| is_named(held, &words)).collect();
+    let is_named = |held: &&Held| relation_of(held).is_some_and(|relation| mentions(statement, relation));
+    let named: Vec<&Held> = own.held.iter().filter(is_named).collect();
     let mut locks = footprint.wants(step);
     locks.extend(named.iter().filter(|held| matches!(held.object, Object::Relation(_))));
     if locks.is_empty() {
@@ -232,30 +233,6 @@ fn effect<'a>(footprint: &'a Footprint, step: usize) -> Effect<'a> {
     });
     let whole = whole.collect();
     Effect::Locks { locks, whole }
-}
-
-fn is_named(held: &Held, words: &[String]) -> bool {
-    relation_of(held).is_some_and(|relation| {
-        let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
-        words.contains(&bare)
-    })
-}
-
-fn words(statement: &str) -> Vec<String> {
-    statement
-        .to_lowercase()
-        .split(|character: char| !(character.is_alphanumeric() || character == '_'))
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn statements(sql: &str) -> impl Iterator<Item = &str> {
-    sql.split(';').map(str::trim).filter(|statement| !statement.is_empty())
-}
-
-fn first_word(statement: &str) -> String {
-    statement.split(|character: char| !character.is_alphabetic()).next().unwrap_or_default().to_lowercase()
 }
 
 /// Statements whose locks say what they do. Others may do anything.

@@ -1,5 +1,6 @@
 //! What kind of conflict a cycle is, and the advice that fits it. No I/O.
 
+use super::words::{first_word, mentions};
 use crate::model::evidence::deadlock::{ConflictKind, LockedObject, WaitEdge};
 
 /// Completes the victim's wait from its error's CONTEXT: who waits for a transaction without a tuple
@@ -67,8 +68,7 @@ fn row_kind(cycle: &[WaitEdge]) -> ConflictKind {
 
 fn relation_kind(cycle: &[WaitEdge]) -> ConflictKind {
     let is_same_table = cycle.iter().all(|edge| edge.object == cycle[0].object);
-    let are_all_explicit =
-        cycle.iter().all(|edge| first_word(&edge.waiter_statement).is_some_and(|word| word == "lock"));
+    let are_all_explicit = cycle.iter().all(|edge| first_word(&edge.waiter_statement) == "lock");
     match (is_same_table, are_all_explicit) {
         (true, _) => ConflictKind::TableUpgrade,
         (false, true) => ConflictKind::TableOrder,
@@ -78,19 +78,6 @@ fn relation_kind(cycle: &[WaitEdge]) -> ConflictKind {
 
 fn is_explicit_table_lock(edge: &WaitEdge) -> bool {
     matches!(edge.object, LockedObject::Relation(_))
-}
-
-fn first_word(statement: &str) -> Option<String> {
-    statement.split_whitespace().next().map(str::to_lowercase)
-}
-
-/// Whether a statement names a table, however it is qualified.
-pub(super) fn mentions(statement: &str, relation: &str) -> bool {
-    let bare = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"').to_lowercase();
-    statement
-        .to_lowercase()
-        .split(|character: char| !(character.is_alphanumeric() || character == '_'))
-        .any(|word| word == bare)
 }
 
 /// What a person does about a cycle of this kind.

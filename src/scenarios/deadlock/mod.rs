@@ -37,5 +37,6 @@ pub mod sweep;
 mod timer;
 mod traced;
 mod waits;
+mod words;
 
 pub use run::{Options, run};

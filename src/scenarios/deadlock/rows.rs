@@ -2,7 +2,7 @@
 //! which it takes them, and its statements with other rows named. No I/O.
 
 use super::footprint::{Footprint, Object};
-use super::kind::mentions;
+use super::words::mentions;
 use crate::sql::lexer::{TokenKind, tokens};
 use crate::sql::literal::{self, Value};
 use crate::sql::shape::shape_with_placeholders;

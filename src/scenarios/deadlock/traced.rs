@@ -3,6 +3,7 @@
 
 use super::rows::{self, KeyOrder, KeyOrders, NamedRow};
 use super::spec::{Expectation, SessionSpec, Spec, SqlBlock, Step};
+use super::words::first_word;
 use crate::sql::lexer::{TokenKind, tokens};
 use crate::sql::statement::{StatementKind, statement_kind};
 use crate::trace::{Outcome, Protocol, StatementRecord, Trace};
@@ -248,10 +249,6 @@ fn printable(sql: &str) -> String {
         }
     }
     printed
-}
-
-fn first_word(shape: &str) -> &str {
-    shape.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default()
 }
 
 /// Such as `update orders ×2, insert audit`.
