@@ -8,6 +8,7 @@ mod cpu_time;
 mod error;
 mod login;
 mod reply;
+mod schedstat;
 mod stream;
 
 pub use address::{Address, Encryption, Endpoint};
@@ -16,3 +17,4 @@ pub use cpu_time::thread_cpu_time;
 pub use error::{Error, ServerError};
 pub use login::APPLICATION_NAME;
 pub use reply::Execution;
+pub use schedstat::{ProcessorTime, Schedstat};

@@ -1,6 +1,7 @@
 //! One budget against what was observed: a pure function to a verdict with its
 //! value, interval and grounds.
 
+use super::machine::reference_delay_us;
 use super::plan_rules::decide_plan;
 use super::record::{Failure, Latencies, QueryRecord, ServerTime};
 use super::summary::model_interval;
@@ -8,7 +9,7 @@ use crate::model::evidence::slow_queries::BudgetEvidence;
 use crate::model::{Unit, Verdict};
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, TimeLimit, TimeMetric};
 use crate::stats::clustered::{clustered_mean, clustered_quantile, clustered_quantile_ratio};
-use crate::stats::quantile::{quantile, quantile_interval, samples_needed, sort};
+use crate::stats::quantile::{quantile_interval, samples_needed, sort};
 use crate::stats::{Estimate, Interval};
 
 /// A maximum is broken when more executions than this share exceed it: a single
@@ -113,7 +114,7 @@ fn decide_time(
         side(&found, limit, metric, record)
     };
     let verdict = match verdict {
-        Verdict::Fail if unit == Unit::Microseconds => blame(&found, limit, machine_delay_us(metric, ping)),
+        Verdict::Fail if unit == Unit::Microseconds => blame(&found, limit, metric, record, ping, confidence),
         other => other,
     };
     let samples = if is_of_server(budget) { record.server_times.len() } else { record.latencies.count() };
@@ -160,7 +161,7 @@ fn decide_timed_out(
     Some(BudgetEvidence { value, limit, ..evidence(budget, Unit::Microseconds, verdict, because) })
 }
 
-fn percentile(metric: TimeMetric) -> Option<f64> {
+pub(super) fn percentile(metric: TimeMetric) -> Option<f64> {
     match metric {
         TimeMetric::P50 => Some(0.5),
         TimeMetric::P90 => Some(0.9),
@@ -172,20 +173,24 @@ fn percentile(metric: TimeMetric) -> Option<f64> {
 }
 
 fn estimate(metric: TimeMetric, record: &QueryRecord, confidence: f64) -> Option<Estimate> {
-    let connections = &record.latencies.connections;
     match metric {
-        TimeMetric::Avg => clustered_mean(connections, confidence),
         // Every one is from a connection of its own, so these are independent.
         TimeMetric::Planning => server_median(record, confidence, |times| times.planning_us),
         TimeMetric::Execution => server_median(record, confidence, |times| times.execution_us),
+        _ => client_estimate(metric, &record.latencies.connections, confidence),
+    }
+}
+
+/// Of times that the client saw; `None` for a metric that it does not see.
+fn client_estimate(metric: TimeMetric, connections: &[Vec<f64>], confidence: f64) -> Option<Estimate> {
+    match metric {
+        TimeMetric::Avg => clustered_mean(connections, confidence),
         TimeMetric::Max => {
             let bounds = clustered_quantile(connections, MAX_QUANTILE, confidence)?;
             let largest = connections.iter().flatten().copied().fold(0.0, f64::max);
             Some(Estimate { value: largest, ..bounds })
         }
-        TimeMetric::P50 | TimeMetric::P90 | TimeMetric::P95 | TimeMetric::P99 => {
-            clustered_quantile(connections, percentile(metric)?, confidence)
-        }
+        _ => clustered_quantile(connections, percentile(metric)?, confidence),
     }
 }
 
@@ -233,28 +238,37 @@ fn side(found: &Estimate, limit: f64, metric: TimeMetric, record: &QueryRecord) 
     }
 }
 
-/// A failure stands where it would without the delay that the machine alone
-/// puts on a statement that does nothing; else the machine is too noisy to know.
-fn blame(found: &Estimate, limit: f64, machine_delay_us: f64) -> Verdict {
-    if found.interval.low - machine_delay_us >= limit {
+/// A failure stands where it would without what the machine put on the query;
+/// else the machine is too busy to know.
+fn blame(
+    found: &Estimate,
+    limit: f64,
+    metric: TimeMetric,
+    record: &QueryRecord,
+    ping: &Latencies,
+    confidence: f64,
+) -> Verdict {
+    const CALMER: &str = "a calmer machine, a budget relative to ping or one on a counter";
+    let unhindered = record.unhindered.as_ref();
+    let free = unhindered.and_then(|free| client_estimate(metric, &free.connections, confidence));
+    if let Some(free) = free {
+        if free.interval.low >= limit {
+            return Verdict::Fail;
+        }
+        let (low, high) =
+            (show(free.interval.low, Unit::Microseconds), show(free.interval.high, Unit::Microseconds));
+        return inconclusive(format!(
+            "{CALMER}: without the time that server or client waited for a processor it lies between {low} and {high}"
+        ));
+    }
+    let delay_us = reference_delay_us(metric, ping);
+    if found.interval.low - delay_us >= limit {
         return Verdict::Fail;
     }
     inconclusive(format!(
-        "a calmer machine, a budget relative to ping or one on a counter: the machine alone delays a statement that does nothing by {}",
-        show(machine_delay_us, Unit::Microseconds)
+        "{CALMER}: the machine alone delays a statement that does nothing by {}",
+        show(delay_us, Unit::Microseconds)
     ))
-}
-
-/// By how much the reference statement exceeds its own median at this
-/// statistic, in microseconds. The server's own times are taken without it.
-fn machine_delay_us(metric: TimeMetric, ping: &Latencies) -> f64 {
-    let sorted = ping.sorted();
-    let statistic = match metric {
-        TimeMetric::Planning | TimeMetric::Execution => None,
-        TimeMetric::Avg => (!sorted.is_empty()).then(|| sorted.iter().sum::<f64>() / sorted.len() as f64),
-        _ => percentile(metric).and_then(|p| quantile(&sorted, p)),
-    };
-    statistic.zip(quantile(&sorted, 0.5)).map_or(0.0, |(at, median)| (at - median).max(0.0))
 }
 
 /// What would move the interval to one side of the limit.

@@ -16,6 +16,7 @@ mod doubt;
 mod growth;
 mod index;
 mod lock_waits;
+mod machine;
 mod plan;
 #[cfg(test)]
 mod plan_rule_tests;

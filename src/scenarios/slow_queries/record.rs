@@ -34,6 +34,9 @@ pub(crate) struct QueryRecord {
     pub(crate) server_times: Vec<ServerTime>,
     /// The client-seen times.
     pub(crate) latencies: Latencies,
+    /// The least that each would have been with a processor always free; `None`
+    /// where that cannot be told, as of a server elsewhere.
+    pub(crate) unhindered: Option<Latencies>,
     /// How many statements it has; several make one transaction.
     pub(crate) statements: usize,
     /// Rows of each parameter set.

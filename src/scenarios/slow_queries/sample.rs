@@ -1,6 +1,7 @@
 //! One connection's worth of samples: connect, prepare, warm up, execute in
 //! random turns, time. Blocking, so that nothing but the statement is timed.
 
+use super::machine::{EndTimes, Ends};
 use super::schedule::turns;
 use super::workload::PreparedQuery;
 use crate::load::{Address, Client, Error, Request, Statement, thread_cpu_time};
@@ -50,6 +51,8 @@ pub(crate) struct Sample {
     pub(crate) set: usize,
     /// Client-seen time, in microseconds.
     pub(crate) latency_us: f64,
+    /// The least it would have been with a processor always free, where that can be told.
+    pub(crate) unhindered_us: Option<f64>,
     /// Rows that each statement returned or changed.
     pub(crate) rows: Vec<u64>,
 }
@@ -116,6 +119,8 @@ struct Connection<'a> {
     client: Client,
     plan: &'a ConnectionPlan,
     prepared: Vec<Option<Prepared>>,
+    /// Where both ends run on this machine.
+    ends: Option<Ends>,
     observed: ConnectionSamples,
     random: Xoshiro256PlusPlus,
 }
@@ -127,17 +132,24 @@ struct Connection<'a> {
 /// that query's turns.
 pub(crate) fn take(plan: &ConnectionPlan) -> Result<ConnectionSamples, Error> {
     let client = Client::connect(&plan.address)?;
+    let ends = Ends::of(&client, &plan.address.endpoint);
     let count = plan.participants.len();
     let mut connection = Connection {
         client,
         plan,
         prepared: Vec::with_capacity(count),
+        ends: None,
         observed: ConnectionSamples { queries: vec![Vec::new(); count], ..ConnectionSamples::default() },
         random: Xoshiro256PlusPlus::seed_from_u64(plan.seed),
     };
     let ping = connection.client.prepare(PING)?.bind(&[])?;
+    let start = ends.as_ref().and_then(Ends::so_far);
     connection.prepare()?;
     connection.warm_up(&ping)?;
+    connection.ends = ends.filter(|ends| {
+        let is_ours = |(now, start): (EndTimes, &EndTimes)| now.backend_ran_since(start);
+        ends.so_far().zip(start.as_ref()).is_some_and(is_ours)
+    });
     connection.record(&ping)?;
     Ok(connection.observed)
 }
@@ -212,15 +224,19 @@ impl Connection<'_> {
             self.client.simple(if participant.writes { "BEGIN" } else { "BEGIN READ ONLY" })?;
         }
         let query = &participant.query;
-        let mut sample = Sample { set, latency_us: 0.0, rows: Vec::with_capacity(query.statements.len()) };
+        let rows = Vec::with_capacity(query.statements.len());
+        let mut sample = Sample { set, latency_us: 0.0, unhindered_us: Some(0.0), rows };
         let mut outcome = Ok(());
         for at in 0..query.statements.len() {
-            let executed = match prepared.request(&mut self.client, query, set, at) {
-                Ok(request) => self.client.execute(request),
-                Err(error) => Err(error),
-            };
-            match executed {
+            let request = prepared.request(&mut self.client, query, set, at);
+            let before = self.ends.as_ref().and_then(Ends::so_far);
+            match request.and_then(|request| self.client.execute(request)) {
                 Ok(execution) => {
+                    let after = self.ends.as_ref().and_then(Ends::so_far);
+                    let least =
+                        after.zip(before).map(|(now, start)| now.unhindered(&start, execution.latency));
+                    let sum = sample.unhindered_us.zip(least);
+                    sample.unhindered_us = sum.map(|(sum, least)| sum + least.as_secs_f64() * 1e6);
                     sample.latency_us += execution.latency.as_secs_f64() * 1e6;
                     sample.rows.push(execution.rows);
                 }

@@ -241,6 +241,11 @@ impl Sampling {
             }
             self.spent_us[participant.index] += taken.iter().map(|sample| sample.latency_us).sum::<f64>();
             record.latencies.connections.push(taken.iter().map(|sample| sample.latency_us).collect());
+            let unhindered = taken.iter().map(|sample| sample.unhindered_us).collect();
+            record.unhindered = record.unhindered.take().zip(unhindered).map(|(mut known, more)| {
+                known.connections.push(more);
+                known
+            });
         }
         for (position, message, is_timeout) in samples.failures {
             let index = plan.participants[position].index;
@@ -324,6 +329,7 @@ fn new_record(query: &PreparedQuery, relations: &Arc<Relations>) -> QueryRecord 
         explained: Vec::new(),
         server_times: Vec::new(),
         latencies: Latencies::default(),
+        unhindered: Some(Latencies::default()),
         statements: query.statements.len(),
         rows: vec![SetRows::default(); query.sets.len()],
         labels: query.sets.iter().map(|set| set.label.clone()).collect(),

@@ -60,6 +60,7 @@ pub(super) fn record(budgets: Vec<Budget>) -> QueryRecord {
         writes: false,
         explained: vec![ExplainedSet::new("user_id=17", vec![plan()])],
         latencies: spread(900.0, 1_100.0),
+        unhindered: None,
         budgets_elsewhere: 0,
         unplanned: None,
         server_times: vec![ServerTime { planning_us: 100.0, execution_us: 900.0 }; 60],
@@ -99,6 +100,22 @@ fn a_budget_within_the_interval_is_inconclusive_and_says_what_would_decide() {
         let edge = if metric == TimeMetric::P50 { 1_001.0 } else { 1_090.0 };
         let Verdict::Inconclusive { needs } = verdict(time(metric, edge)) else { panic!("{metric:?}") };
         assert!(!needs.is_empty());
+    }
+}
+
+#[test]
+fn waiting_for_a_processor_is_not_the_querys_time() {
+    for (unhindered, is_failed) in [(spread(600.0, 800.0), false), (spread(880.0, 1_000.0), true)] {
+        let mut slow = record(vec![time(TimeMetric::P95, 850.0)]);
+        slow.unhindered = Some(unhindered);
+        // The reference statement is not asked where the server's own figures are there.
+        match judge(&slow, &spread(100.0, 1_300.0), CONFIDENCE, None).evidence.verdict {
+            Verdict::Fail => assert!(is_failed),
+            Verdict::Inconclusive { needs } => {
+                assert!(!is_failed && needs.contains("waited for a processor"), "{needs}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 
