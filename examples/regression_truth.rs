@@ -9,7 +9,7 @@
 
 use plimsoll::model::Quiet;
 use plimsoll::model::evidence::regression::Change;
-use plimsoll::plan::Partitions;
+use plimsoll::plan::Relations;
 use plimsoll::postgres::{Target, ThrowawayOptions};
 use plimsoll::scenarios::regression::cases::{Case, CaseParameters};
 use plimsoll::scenarios::regression::comparison::{Bench, Found, compare_case, sessions};
@@ -110,7 +110,7 @@ async fn once(target: &Target, truth: &Truth, run: u64, tally: &mut Tally) -> an
         sides: &sides,
         limits,
         method: truth.with_times.then_some(&method),
-        partitions: &Partitions::new(),
+        relations: &Relations::default(),
         seed: run,
         progress: &Quiet,
     };

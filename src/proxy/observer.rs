@@ -48,9 +48,9 @@ impl Sink {
 }
 
 /// How long the observer pauses while traffic flows.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(20);
 /// After so many pauses without traffic it sleeps until woken.
-const IDLE_PAUSES: u32 = 40;
+const IDLE_PAUSES: u32 = 10;
 /// Queue memory kept between batches, in bytes.
 const BATCH_BYTES_RETAINED: usize = 1024 * 1024;
 
