@@ -4,10 +4,12 @@
 use super::arguments::Global;
 use super::session::{Session, load_project, volumes, with_session};
 use super::{ExitCode, Failure, Terminal};
+use crate::model::evidence::data::ObtainedColumn;
 use crate::project::Project;
+use crate::report::data;
 use crate::report::table::{self, Align};
 use crate::report::units;
-use crate::seed::{FigureKind, ObtainedColumn, ObtainedFigure, SeedOutcome};
+use crate::seed::SeedOutcome;
 use std::io::{self, Write};
 
 /// The rest is in the data: a column may have dozens of categories.
@@ -54,10 +56,15 @@ async fn seed(session: &Session<'_>, volume: &str) -> Result<ExitCode, Failure> 
     let outcome = session.databases.seed(&database, volume).await?;
     session.terminal.finish_progress();
     let mut bytes = Vec::new();
-    if let Some(outcome) = outcome {
-        write(&outcome, volume, &mut bytes)?;
+    if let Some(outcome) = &outcome {
+        write(outcome, volume, &mut bytes)?;
     }
     session.terminal.result(&bytes)?;
+    for difference in outcome.iter().flat_map(|o| &o.obtained).filter_map(ObtainedColumn::difference) {
+        session
+            .terminal
+            .note(&format!("warning: {difference}: look for triggers and defaults that change the data"));
+    }
     Ok(ExitCode::Pass)
 }
 
@@ -94,7 +101,7 @@ fn write_obtained(columns: &[ObtainedColumn], out: &mut dyn Write) -> io::Result
     let rows: Vec<Vec<String>> = columns
         .iter()
         .map(|column| {
-            let figures: Vec<String> = column.figures.iter().take(FIGURES_SHOWN).map(figure).collect();
+            let figures: Vec<String> = column.figures.iter().take(FIGURES_SHOWN).map(data::figure).collect();
             vec![
                 format!("{}.{}", column.table, column.column),
                 column.declared.clone(),
@@ -110,19 +117,4 @@ fn write_obtained(columns: &[ObtainedColumn], out: &mut dyn Write) -> io::Result
         ("", Align::Left),
     ];
     table::write(&header, &rows, out)
-}
-
-/// `paid 55.0 % → 54.6 %`.
-fn figure(figure: &ObtainedFigure) -> String {
-    let text = |value: f64| match figure.kind {
-        FigureKind::Share => format!("{:.1} %", value * 100.0),
-        FigureKind::Value => units::significant(value),
-        FigureKind::EpochSeconds => date(value),
-    };
-    format!("{} {} → {}", figure.label, text(figure.declared), text(figure.obtained))
-}
-
-fn date(epoch_seconds: f64) -> String {
-    let instant = jiff::Timestamp::from_second(epoch_seconds as i64);
-    instant.map_or_else(|_| units::grouped(epoch_seconds), |instant| instant.strftime("%Y-%m-%d").to_string())
 }

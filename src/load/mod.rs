@@ -9,6 +9,7 @@ mod error;
 mod login;
 mod reply;
 mod schedstat;
+mod series;
 mod stream;
 
 pub use address::{Address, Encryption, Endpoint};
@@ -18,3 +19,4 @@ pub use error::{Error, ServerError};
 pub use login::APPLICATION_NAME;
 pub use reply::Execution;
 pub use schedstat::{ProcessorTime, Schedstat};
+pub use series::series;

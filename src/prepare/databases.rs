@@ -2,11 +2,12 @@
 
 use super::{Error, command, content, earlier, migration_files, schema_files};
 use crate::model::Progress;
+use crate::model::evidence::data::ObtainedColumn;
 use crate::postgres::{Target, migrate, read_catalog, schema_text};
 use crate::project::Project;
 use crate::project::migration::Migration;
 use crate::project::settings::Volume;
-use crate::seed::{self, Scale, SeedOutcome};
+use crate::seed::{self, Scale, SeedOutcome, SeedPlan};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -137,15 +138,7 @@ impl<'a> Databases<'a> {
         version: Option<&str>,
         volume: &Volume,
     ) -> Result<Option<SeedOutcome>, Error> {
-        let Some(declared) = &self.project.distributions else { return Ok(None) };
-        let catalog = read_catalog(&self.target.connect_to(database).await?).await?;
-        let declared = match version {
-            Some(version) => Cow::Owned(earlier::fitting(declared, &catalog, self.later_than(version))),
-            None => Cow::Borrowed(declared),
-        };
-        let volumes = &self.project.settings.volumes;
-        let scale = Scale::new(volume.factor, volumes.iter().map(|volume| volume.factor));
-        let plan = seed::plan(&catalog, &declared, &scale).map_err(Error::Distributions)?;
+        let Some(plan) = self.seed_plan(database, version, volume).await? else { return Ok(None) };
         let is_large = plan.row_count() > ROWS_WORTH_SUSPENDING;
         if is_large {
             self.target.suspend_durability().await?;
@@ -156,6 +149,36 @@ impl<'a> Databases<'a> {
             self.target.restore_durability().await?;
         }
         Ok(Some(outcome?))
+    }
+
+    async fn seed_plan(
+        &self,
+        database: &str,
+        version: Option<&str>,
+        volume: &Volume,
+    ) -> Result<Option<SeedPlan>, Error> {
+        let Some(declared) = &self.project.distributions else { return Ok(None) };
+        let catalog = read_catalog(&self.target.connect_to(database).await?).await?;
+        let declared = match version {
+            Some(version) => Cow::Owned(earlier::fitting(declared, &catalog, self.later_than(version))),
+            None => Cow::Borrowed(declared),
+        };
+        let volumes = &self.project.settings.volumes;
+        let scale = Scale::new(volume.factor, volumes.iter().map(|volume| volume.factor));
+        seed::plan(&catalog, &declared, &scale).map(Some).map_err(Error::Distributions)
+    }
+
+    /// What a database at the newest version that was filled with a volume holds, beside what was
+    /// declared: a query each column over a bounded sample. Empty where the project declares no data.
+    ///
+    /// # Errors
+    /// The volume is unknown, or the server refuses.
+    pub async fn obtained(&self, database: &str, volume: &str) -> Result<Vec<ObtainedColumn>, Error> {
+        let Some(plan) = self.seed_plan(database, None, self.volume(volume)?).await? else {
+            return Ok(Vec::new());
+        };
+        let session = self.target.connect_to(database).await?;
+        Ok(seed::measure(&session, &plan).await?)
     }
 
     fn later_than(&self, version: &str) -> &'a [Migration] {

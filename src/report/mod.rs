@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod csv;
+pub mod data;
 mod deadlock_sweep;
 pub mod format;
 pub mod github;

@@ -5,16 +5,20 @@ use super::children::Children;
 use super::column::Kind;
 use super::error::Error;
 use super::expectation::{Expectation, expectation};
-use super::obtained::{Agreement, Cell, FigureKind, ObtainedColumn, ObtainedFigure, judge};
+use super::obtained::{Cell, judge};
 use super::plan::{ColumnPlan, Layout, SeedPlan, TablePlan};
+use crate::model::evidence::data::{Agreement, FigureKind, ObtainedColumn, ObtainedFigure};
 use crate::postgres::{Session, quote_identifier};
 use std::collections::BTreeMap;
 
 /// Rows (for child counts: parents) that are looked at, about.
 const SAMPLE_ROWS: u64 = 50_000;
 
-/// Declared against obtained for every column that has a distribution.
-pub(super) async fn measure(session: &Session, plan: &SeedPlan) -> Result<Vec<ObtainedColumn>, Error> {
+/// Declared against obtained for every column that has a distribution: a query each, over a bounded sample.
+///
+/// # Errors
+/// The server refuses, or the connection breaks.
+pub async fn measure(session: &Session, plan: &SeedPlan) -> Result<Vec<ObtainedColumn>, Error> {
     let mut measured = Vec::new();
     for table in &plan.tables {
         measured.extend(children(session, plan, table).await?);

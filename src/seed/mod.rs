@@ -27,6 +27,6 @@ mod words;
 
 pub use error::Error;
 pub use fill::{SeedOutcome, TableOutcome, fill, fill_with};
-pub use obtained::{Agreement, FigureKind, ObtainedColumn, ObtainedFigure};
+pub use measure::measure;
 pub use plan::{SeedPlan, TablePlan, plan};
 pub use scale::Scale;

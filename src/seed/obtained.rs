@@ -1,91 +1,16 @@
-//! Declared against obtained: plain data for reports, and the test behind each verdict.
+//! Declared against obtained: the test behind each verdict.
 //!
 //! Counts of rows in cells (a value, a tenth of a distribution, a group of parents)
 //! are compared with what the declaration expects by Pearson's chi-square test. The
 //! p-values of all columns are adjusted together (Holm), so that "differs" is said
 //! of correct data in one seeding of a thousand.
 
+use crate::model::evidence::data::{Agreement, ObtainedColumn};
 use crate::stats::chi_square::chi_square;
 use crate::stats::multiplicity::holm;
 
 /// Adjusted p-values below this are a difference.
 const SIGNIFICANCE: f64 = 0.001;
-
-/// One column's declaration beside what the database holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ObtainedColumn {
-    /// Table, with the schema if that is not `public`.
-    pub table: String,
-    /// Column; for numbers of children: `rows per` and the parent's name.
-    pub column: String,
-    /// The declaration in words, such as `lognormal, median 60, sigma 0.8`.
-    pub declared: String,
-    /// Rows (for children: parents) that were looked at.
-    pub rows: u64,
-    /// Side by side, most telling first.
-    pub figures: Vec<ObtainedFigure>,
-    /// Whether the two agree.
-    pub agreement: Agreement,
-}
-
-/// A number declared and obtained.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ObtainedFigure {
-    /// What it is about: a value, `median`, `mean`, `top 3 parents`.
-    pub label: String,
-    /// What kind of number it is.
-    pub kind: FigureKind,
-    /// As the declaration has it.
-    pub declared: f64,
-    /// As the database has it.
-    pub obtained: f64,
-}
-
-/// What kind of number a figure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FigureKind {
-    /// A share of the rows, 0 to 1.
-    Share,
-    /// A number in the column's own unit.
-    Value,
-    /// Seconds since 1970, UTC.
-    EpochSeconds,
-}
-
-/// Whether declaration and database agree.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Agreement {
-    /// By Pearson's chi-square test.
-    Tested {
-        /// The statistic.
-        statistic: f64,
-        /// Degrees of freedom.
-        degrees: u64,
-        /// Adjusted for all columns of the seeding (Holm).
-        p_value: f64,
-        /// Whether the p-value is large enough.
-        agrees: bool,
-    },
-    /// By bounds that every row keeps or not.
-    Bounded {
-        /// Rows outside.
-        outside: u64,
-    },
-    /// Too few rows, or too few different values, for a test.
-    TooFewRows,
-}
-
-impl Agreement {
-    /// `agrees`, `differs` or `too few rows`.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Tested { agrees: true, .. } | Self::Bounded { outside: 0 } => "agrees",
-            Self::Tested { .. } | Self::Bounded { .. } => "differs",
-            Self::TooFewRows => "too few rows",
-        }
-    }
-}
 
 /// Expected and obtained rows of a cell.
 #[derive(Debug, Clone, PartialEq)]

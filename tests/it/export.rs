@@ -73,6 +73,7 @@ fn budgets() -> SlowQueriesEvidence {
         client_cpu_us: 5.0,
         queries: vec![query],
         tables: Vec::new(),
+        data: Vec::new(),
     };
     SlowQueriesEvidence { volumes: vec![volume], ..SlowQueriesEvidence::default() }
 }

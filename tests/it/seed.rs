@@ -90,7 +90,7 @@ async fn the_demo_is_filled_as_declared() {
 
 /// Declared against obtained, as a person would read it.
 fn obtained(outcome: &SeedOutcome) -> Vec<String> {
-    let figure = |figure: &seed::ObtainedFigure| {
+    let figure = |figure: &plimsoll::model::evidence::data::ObtainedFigure| {
         format!("{} {:.4} ({:.4})", figure.label, figure.obtained, figure.declared)
     };
     outcome

@@ -1,9 +1,13 @@
 //! Each scenario's own evidence: typed detail for tables and pictures.
 
+pub mod data;
 pub mod deadlock;
 pub mod n_plus_one;
 pub mod regression;
+mod series;
 pub mod slow_queries;
+
+pub use series::{LatencyBucket, LatencySeries, LatencySpan};
 
 /// The detail of one scenario's report.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,6 +5,7 @@ mod trees;
 
 pub use trees::{ComparedNode, ComparedTree, NodeChange};
 
+use crate::model::evidence::LatencySeries;
 use crate::model::{Interval, Unit, Variant};
 
 /// Everything a reader may want to see behind the verdict of `regression`.
@@ -388,6 +389,8 @@ pub struct MigrationUnderLoad {
     pub statements: Vec<StatementUnderLoad>,
     /// The project's `lock_timeout` used, as given to the server.
     pub lock_timeout: String,
+    /// Readers and writers over time; the spans are the migration's statements by their numbers.
+    pub series: Vec<LatencySeries>,
     /// Indexes left behind invalid.
     pub invalid_indexes: Vec<String>,
     /// How the whole migration's duration grows with its largest table; `None` with a single volume.

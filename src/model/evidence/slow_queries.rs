@@ -1,6 +1,7 @@
 //! Evidence of `slow-queries`: what was measured of every query, how each of
 //! its budgets was decided, and why a broken one is broken.
 
+use super::data::ObtainedColumn;
 use crate::model::{Interval, SourceLocation, Unit, Verdict};
 
 /// Everything a reader may want to see behind the verdict of `slow-queries`.
@@ -48,6 +49,8 @@ pub struct VolumeEvidence {
     pub queries: Vec<QueryEvidence>,
     /// The tables that plans read, by name.
     pub tables: Vec<TableSize>,
+    /// What was declared and what the database holds, where Plimsoll filled it.
+    pub data: Vec<ObtainedColumn>,
 }
 
 /// How large a table is.

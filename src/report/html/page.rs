@@ -43,6 +43,8 @@ struct ScenarioSection {
     question: &'static str,
     verdict: Badge,
     summary: String,
+    /// Its first clause, for the first screen.
+    short_summary: String,
     doubt: String,
     duration: String,
     findings: Vec<FindingCard>,
@@ -56,6 +58,8 @@ struct ScenarioSection {
 #[derive(Serialize)]
 struct FindingCard {
     scenario: &'static str,
+    /// What it is about, where the message does not say so.
+    subject: String,
     severity: &'static str,
     code: String,
     message: String,
@@ -166,6 +170,7 @@ fn section(report: &ScenarioReport) -> ScenarioSection {
         question: question(report),
         verdict: badge(&report.verdict),
         summary: report.summary.clone(),
+        short_summary: report.summary.split(';').next().unwrap_or_default().to_owned(),
         doubt,
         duration: units::duration_us(report.duration_ms as f64 * 1e3),
         findings: report.findings.iter().map(|f| card(report, f)).collect(),
@@ -188,6 +193,11 @@ fn question(report: &ScenarioReport) -> &'static str {
 fn card(report: &ScenarioReport, finding: &Finding) -> FindingCard {
     FindingCard {
         scenario: report.scenario.name(),
+        subject: if finding.message.contains(&finding.subject) {
+            String::new()
+        } else {
+            finding.subject.clone()
+        },
         severity: finding.severity.mark(),
         code: finding.code.to_owned(),
         message: finding.message.clone(),

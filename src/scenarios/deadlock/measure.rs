@@ -10,7 +10,9 @@ use super::record::{Ending, Execution, StepRecord};
 use super::report;
 use super::spec::{Permutation, Spec, StepIndex};
 use super::timer::{self, Wait};
+use crate::load::series;
 use crate::model::evidence::deadlock::{Bystander, DeadlockCost, DeadlockTrial, LockedObject, WaitEdge};
+use crate::model::evidence::{LatencySeries, LatencySpan};
 use crate::postgres::locks::ServerClock;
 use crate::postgres::{ObservedSession, Session};
 use crate::stats::clock;
@@ -303,5 +305,21 @@ fn phases(statement: String, samples: &[Sample], windows: &[(Instant, Instant)])
         before: bystander::summary(samples.iter().filter(before)),
         during: bystander::summary(samples.iter().filter(during)),
         after: bystander::summary(samples.iter().filter(|sample| !before(sample) && !during(sample))),
+        series: over_time(samples, windows),
     }
+}
+
+/// All samples over time, with the closed cycles as spans.
+fn over_time(samples: &[Sample], windows: &[(Instant, Instant)]) -> LatencySeries {
+    let Some(origin) = samples.first().map(|sample| sample.started_at) else {
+        return LatencySeries::default();
+    };
+    let since = |at: Instant| clock::duration_us(at.saturating_duration_since(origin));
+    let sent: Vec<(f64, f64)> = samples.iter().map(|s| (since(s.started_at), s.latency_us)).collect();
+    let spans = windows.iter().zip(1..).map(|((from, to), number): (_, u32)| LatencySpan {
+        label: format!("deadlock {number}"),
+        from_us: since(*from),
+        to_us: since(*to),
+    });
+    series("bystander", &sent, spans.collect())
 }

@@ -5,6 +5,7 @@ use super::record::{Latencies, QueryRecord};
 use super::summary::summarise;
 use super::verdict::{scenario_verdict, summary};
 use crate::model::evidence::Evidence;
+use crate::model::evidence::data::ObtainedColumn;
 use crate::model::evidence::slow_queries::{
     LatencySummary, ParameterSetEvidence, QueryEvidence, SlowQueriesEvidence, TableSize, VolumeEvidence,
 };
@@ -24,6 +25,7 @@ pub(super) struct MeasuredVolume {
     pub(super) cpu_per_execution_us: f64,
     pub(super) warnings: Vec<MeasurementWarning>,
     pub(super) tables: Vec<TableSize>,
+    pub(super) data: Vec<ObtainedColumn>,
 }
 
 /// The report as it grows.
@@ -66,6 +68,7 @@ impl Report {
             client_cpu_us: measured.cpu_per_execution_us,
             queries: measured.queries.clone(),
             tables: measured.tables.clone(),
+            data: measured.data.clone(),
         });
     }
 

@@ -301,6 +301,7 @@ mod tests {
             client_cpu_us: 0.0,
             queries: vec![before],
             tables: vec![orders(20_000.0, 900 * 1024)],
+            data: vec![],
         };
         let evidence = SlowQueriesEvidence { volumes: vec![volume], ..SlowQueriesEvidence::default() };
         let baseline = Baseline { run_id: "r1".into(), server_version: Some("15.1".into()), evidence };

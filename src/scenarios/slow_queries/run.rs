@@ -17,6 +17,7 @@ use super::summary::{doubts, saturated, too_few};
 use super::trial::{suppose_index, try_index};
 use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
+use crate::model::evidence::data::ObtainedColumn;
 use crate::model::evidence::slow_queries::{IndexTrial, TableSize};
 use crate::model::{MeasurementWarning, ScenarioReport, TargetKind, Verdict};
 use crate::parameters::{self, ParameterSet};
@@ -159,7 +160,9 @@ async fn measure_database(
         ping: Latencies::default(),
         warnings: sampling.warnings.clone(),
         tables: table_sizes(context, database, &sampling.records).await?,
+        data: data(context, volume, database).await?,
     };
+    measured.warnings.extend(measured.data.iter().filter_map(unlike_declared));
     let mut coverage = Coverage::default();
     for (record, query) in sampling.records.iter_mut().zip(&sampling.queries) {
         let trial = investigate(
@@ -207,6 +210,19 @@ async fn measure_database(
     measured.records = sampling.records;
     measured.ping = sampling.ping;
     Ok(measured)
+}
+
+/// What was declared and what the database holds. Asked last: reading whole tables warms caches.
+async fn data(context: &Context<'_>, volume: &Volume, database: &str) -> anyhow::Result<Vec<ObtainedColumn>> {
+    if context.target.description().kind == TargetKind::Precious {
+        return Ok(Vec::new());
+    }
+    Ok(context.databases.obtained(database, &volume.name).await?)
+}
+
+fn unlike_declared(column: &ObtainedColumn) -> Option<MeasurementWarning> {
+    let message = column.difference()? + ": look for triggers and defaults that change the data";
+    Some(MeasurementWarning::Other { code: "data-unlike-declared", message })
 }
 
 /// The tables that the plans read.

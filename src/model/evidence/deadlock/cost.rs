@@ -1,5 +1,7 @@
 //! What a deadlock costs, measured.
 
+use crate::model::evidence::LatencySeries;
+
 /// What a deadlocking order costs, over several repetitions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeadlockCost {
@@ -48,6 +50,8 @@ pub struct Bystander {
     pub during: LatencySummary,
     /// Afterwards.
     pub after: LatencySummary,
+    /// All of it over time; the spans are the closed cycles, each until the server ended it.
+    pub series: LatencySeries,
 }
 
 /// Percentiles of a latency.

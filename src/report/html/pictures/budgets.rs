@@ -3,7 +3,7 @@
 
 use super::scale::LogScale;
 use super::svg::{Anchor, Drawing, cut, escape};
-use super::{growth, latency};
+use super::{data, growth, latency};
 use crate::model::evidence::slow_queries::{BudgetEvidence, SlowQueriesEvidence, VolumeEvidence};
 use crate::model::{Unit, Verdict};
 use crate::report::units;
@@ -20,6 +20,7 @@ pub(super) fn figures(evidence: &SlowQueriesEvidence) -> Vec<String> {
     figures.extend(evidence.volumes.iter().flat_map(broken_plans));
     figures.extend(growth::figures(evidence));
     figures.extend(evidence.volumes.iter().filter_map(latency::figures));
+    figures.extend(evidence.volumes.iter().filter_map(data::figure));
     figures
 }
 

@@ -1,7 +1,10 @@
 //! The shortest deadlocking order as a sequence diagram, and who waits for whom.
 
+use super::over_time;
 use super::svg::{Anchor, Drawing, cut, escape, wrapped};
-use crate::model::evidence::deadlock::{DeadlockCase, DeadlockEvidence, DeadlockTrial, SpecEvidence};
+use crate::model::evidence::deadlock::{
+    Bystander, DeadlockCase, DeadlockEvidence, DeadlockTrial, SpecEvidence,
+};
 use crate::report::units::duration_us;
 use std::f64::consts::TAU;
 use std::fmt::Write;
@@ -20,9 +23,22 @@ pub(super) fn figures(evidence: &DeadlockEvidence) -> Vec<String> {
         .flat_map(|(spec, case)| {
             let mut figures = vec![sequence(spec, case), wait_graph(spec, case)];
             figures.extend(spec.cost.as_ref().and_then(|cost| cost_table(spec, &cost.trials)));
+            figures.extend(spec.cost.as_ref().and_then(|cost| bystander(spec, cost.bystander.as_ref()?)));
             figures
         })
         .collect()
+}
+
+/// What a session that has nothing to do with the deadlocks waits meanwhile.
+fn bystander(spec: &SpecEvidence, bystander: &Bystander) -> Option<String> {
+    let title = format!("{}: latency of an uninvolved session while it deadlocks", spec.name);
+    let figure = over_time::figure(
+        &bystander.series,
+        &title,
+        ("two or more sessions wait for one another", "the server ends one of them"),
+    )?;
+    let executes = cut(&bystander.statement, 120);
+    Some(format!("{figure}<p class=\"quiet\">The session executes <code>{}</code></p>", escape(&executes)))
 }
 
 /// The session and statement of a step.

@@ -2,11 +2,13 @@
 //! picture says in words what it shows.
 
 mod budgets;
+mod data;
 mod deadlock;
 mod deadlock_sweep;
 mod growth;
 mod latency;
 mod n_plus_one;
+mod over_time;
 mod plan_trees;
 mod regression;
 mod scale;

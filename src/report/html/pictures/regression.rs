@@ -1,9 +1,10 @@
 //! Every changed query with its plans side by side, and what changed in them.
 
-use super::plan_trees;
 use super::svg::escape;
+use super::{over_time, plan_trees};
+use crate::model::evidence::LatencySeries;
 use crate::model::evidence::regression::{
-    Change, CounterComparison, ParameterComparison, QueryComparison, RegressionEvidence,
+    Change, CounterComparison, MigrationUnderLoad, ParameterComparison, QueryComparison, RegressionEvidence,
 };
 use crate::report::units;
 use std::fmt::Write;
@@ -15,7 +16,17 @@ pub(super) fn figures(evidence: &RegressionEvidence) -> Vec<String> {
     let mut figures = vec![method(evidence)];
     let changed = evidence.queries.iter().filter(|q| q.change != Change::Unchanged || has_plan_change(q));
     figures.extend(changed.take(QUERIES_DRAWN).map(|query| query_figure(evidence, query)));
+    figures.extend(evidence.under_load.iter().flat_map(under_load));
     figures
+}
+
+/// What readers and writers waited while the migration ran.
+fn under_load(load: &MigrationUnderLoad) -> Vec<String> {
+    let figure = |series: &LatencySeries| {
+        let title = format!("{} while the migration runs, its statements by their numbers", series.subject);
+        over_time::figure(series, &title, ("a statement runs", "it is done"))
+    };
+    load.series.iter().filter_map(figure).collect()
 }
 
 fn has_plan_change(query: &QueryComparison) -> bool {

@@ -2,6 +2,7 @@
 
 use super::super::mirror::{Mirror, Omitted, Real};
 use super::super::run::VerdictEntry;
+use super::series::LatencySeriesEntry;
 use crate::model::evidence::deadlock::{
     Bystander, Confirmation, ConflictKind, ContentionPoint, DeadlockCase, DeadlockCost, DeadlockEvidence,
     DeadlockTrial, Exploration, LatencySummary, LockedObject, OrderEvidence, Outcome, Prediction,
@@ -265,6 +266,9 @@ mirror! {
         during: LatencySummaryEntry,
         /// Afterwards.
         after: LatencySummaryEntry,
+        /// All of it over time; the spans are the closed cycles, each until the server ended it.
+        #[serde(default)]
+        series: LatencySeriesEntry,
     }
 
     /// Percentiles of a latency.

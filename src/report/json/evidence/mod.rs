@@ -1,8 +1,10 @@
 //! The published form of each scenario's evidence.
 
+mod data;
 mod deadlock;
 mod n_plus_one;
 mod regression;
+mod series;
 mod slow_queries;
 
 use super::mirror::Mirror;

@@ -2,6 +2,7 @@
 
 use super::super::mirror::{Mirror, Omitted, Real};
 use super::super::run::{Bounds, UnitWord};
+use super::series::LatencySeriesEntry;
 use crate::model::evidence::regression::{
     Attribution, Change, ComparedNode, ComparedTree, CounterComparison, DurationGrowth, IndexSize, LockTaken,
     MigrationUnderLoad, NodeChange, NoiseFloor, ParameterComparison, PlanChange, PlanChangeKind,
@@ -319,6 +320,9 @@ mirror! {
         statements: Vec<StatementUnderLoadEntry>,
         /// The project's `lock_timeout` used, as given to the server.
         lock_timeout: String,
+        /// Readers and writers over time; the spans are the migration's statements by their numbers.
+        #[serde(default)]
+        series: Vec<LatencySeriesEntry>,
         /// Indexes left behind invalid.
         invalid_indexes: Vec<String>,
         /// How the whole migration's duration grows with its largest table; `None` with a single volume.

@@ -2,6 +2,7 @@
 
 use super::super::mirror::{Hex, Mirror, Real};
 use super::super::run::{Bounds, Location, UnitWord, VerdictEntry};
+use super::data::ObtainedColumnEntry;
 use crate::model::evidence::slow_queries::{
     BudgetEvidence, DecisionRule, GrowthLimit, IndexTrial, LatencySummary, ParameterSetEvidence,
     QueryEvidence, QueryGrowth, Reason, ResultHash, SlowQueriesEvidence, StatementOrigin, TableSize,
@@ -52,6 +53,9 @@ mirror! {
         /// The tables that plans read, by name.
         #[serde(default)]
         tables: Vec<TableSizeEntry>,
+        /// What was declared and what the database holds, where Plimsoll filled it.
+        #[serde(default)]
+        data: Vec<ObtainedColumnEntry>,
     }
 
     /// How large a table is.

@@ -101,6 +101,7 @@ pub async fn run(
         traffic: described,
         statements: migration.steps.iter().zip(&executed).enumerate().map(statement).collect(),
         lock_timeout: options.lock_timeout.clone(),
+        series: stalls::over_time(&record.operations, &windows),
         invalid_indexes: end
             .indexes
             .iter()

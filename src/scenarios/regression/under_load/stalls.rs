@@ -1,5 +1,8 @@
 //! Operations of the traffic against the window of a statement. Pure.
 
+use crate::load::series;
+use crate::model::evidence::{LatencySeries, LatencySpan};
+
 /// Who executed an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -43,6 +46,25 @@ pub fn met_first_in(operations: &[Operation], windows: &[(f64, f64)], index: usi
         overlaps(operation, own) && !earlier.iter().any(|window| overlaps(operation, window))
     };
     operations.iter().filter(is_own).copied().collect()
+}
+
+/// Readers and writers over time, with the windows of the statements as spans.
+#[must_use]
+pub fn over_time(operations: &[Operation], windows: &[(f64, f64)]) -> Vec<LatencySeries> {
+    [(Role::Reader, "readers"), (Role::Writer, "writers")]
+        .into_iter()
+        .map(|(role, subject)| {
+            let mine = operations.iter().filter(|operation| operation.role == role);
+            let sent: Vec<(f64, f64)> = mine.map(|o| (o.start_us, o.end_us - o.start_us)).collect();
+            let spans = windows.iter().zip(1..).map(|((from_us, to_us), number): (_, u32)| LatencySpan {
+                label: number.to_string(),
+                from_us: *from_us,
+                to_us: *to_us,
+            });
+            series(subject, &sent, spans.collect())
+        })
+        .filter(|series| !series.buckets.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! A latency over time: the median and the slowest of each stretch, and what
+//! happened meanwhile as shaded spans.
+
+use super::scale::LogScale;
+use super::svg::{Anchor, Drawing};
+use crate::model::evidence::{LatencyBucket, LatencySeries};
+use crate::report::units::{duration_us, grouped};
+
+const WIDTH: f64 = 680.0;
+const LEFT: f64 = 66.0;
+const RIGHT: f64 = WIDTH - 14.0;
+const TOP: f64 = 30.0;
+const BOTTOM: f64 = 200.0;
+/// Spans closer than this have their labels left out.
+const LABEL_APART: f64 = 26.0;
+/// More spans than this are told in a number.
+const SPANS_TOLD: usize = 6;
+
+/// `during` says what a span is, and `span_end` what its end is.
+pub(super) fn figure(
+    series: &LatencySeries,
+    title: &str,
+    (during, span_end): (&str, &str),
+) -> Option<String> {
+    let last = series.buckets.last()?;
+    let end_us = series.spans.iter().map(|span| span.to_us).fold(last.start_us + series.bucket_us, f64::max);
+    let values = series.buckets.iter().flat_map(|bucket| [bucket.p50_us, bucket.max_us]);
+    let scale = LogScale::around(values, BOTTOM, TOP)?;
+    let x = |us: f64| LEFT + (us / end_us).clamp(0.0, 1.0) * (RIGHT - LEFT);
+    let mut drawing = Drawing::new(WIDTH, BOTTOM + 28.0);
+    for tick in scale.ticks() {
+        let y = scale.at(tick);
+        drawing.line((LEFT, y), (RIGHT, y), "line", false);
+        drawing.text((LEFT - 6.0, y + 4.0), Anchor::End, "quiet", false, &duration_us(tick));
+    }
+    for share in [0.0, 0.5, 1.0] {
+        let anchor = [Anchor::Start, Anchor::Middle, Anchor::End][(share * 2.0) as usize];
+        drawing.text(
+            (x(end_us * share), BOTTOM + 18.0),
+            anchor,
+            "quiet",
+            false,
+            &duration_us(end_us * share),
+        );
+    }
+    let mut labelled = f64::NEG_INFINITY;
+    for span in &series.spans {
+        let (from, to) = (x(span.from_us), x(span.to_us));
+        drawing.shade((from, TOP), ((to - from).max(2.0), BOTTOM - TOP), "doubt");
+        drawing.line((to, TOP), (to, BOTTOM), "fail", true);
+        if from - labelled >= LABEL_APART {
+            drawing.text((from, TOP - 8.0), Anchor::Start, "ink", true, &span.label);
+            labelled = from;
+        }
+    }
+    for bucket in &series.buckets {
+        let at = x(bucket.start_us + series.bucket_us / 2.0);
+        drawing.line((at, scale.at(bucket.p50_us)), (at, scale.at(bucket.max_us)), "quiet", false);
+        drawing.dot((at, scale.at(bucket.p50_us)), 2.5, "mark");
+    }
+    let reading = format!(
+        "<p class=\"quiet\">Each dot: the median of a stretch of time; the line up from it: the slowest, at the time it was \
+         sent. Shaded: {during}, to the dashed line, where {span_end}.</p>"
+    );
+    Some(drawing.figure(title, &words(series)) + &reading)
+}
+
+fn words(series: &LatencySeries) -> String {
+    let samples: u64 = series.buckets.iter().map(|bucket| bucket.samples).sum();
+    let mut words = format!("{}: {} executions", series.subject, grouped(samples as f64));
+    if let Some(calm) = slowest(series, |at| !is_within(series, at)) {
+        words.push_str(&format!("; outside of the spans the slowest took {}", duration_us(calm.max_us)));
+    }
+    for span in series.spans.iter().take(SPANS_TOLD) {
+        let within = slowest(series, |at| at + series.bucket_us >= span.from_us && at <= span.to_us);
+        let slowest =
+            within.map_or("nothing was sent".into(), |b| format!("slowest {}", duration_us(b.max_us)));
+        words.push_str(&format!(
+            "; {} from {} to {}: {slowest}",
+            span.label,
+            duration_us(span.from_us),
+            duration_us(span.to_us)
+        ));
+    }
+    if series.spans.len() > SPANS_TOLD {
+        words.push_str(&format!("; and {} more spans", series.spans.len() - SPANS_TOLD));
+    }
+    words
+}
+
+fn is_within(series: &LatencySeries, start_us: f64) -> bool {
+    series.spans.iter().any(|span| start_us + series.bucket_us >= span.from_us && start_us <= span.to_us)
+}
+
+fn slowest(series: &LatencySeries, wanted: impl Fn(f64) -> bool) -> Option<LatencyBucket> {
+    let buckets = series.buckets.iter().filter(|bucket| wanted(bucket.start_us)).copied();
+    buckets.max_by(|a, b| a.max_us.total_cmp(&b.max_us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::evidence::LatencySpan;
+
+    #[test]
+    fn a_series_says_in_words_what_it_draws() {
+        let bucket = |start_us, max_us| LatencyBucket { start_us, samples: 5, p50_us: 100.0, max_us };
+        let series = LatencySeries {
+            subject: "SELECT 1".into(),
+            bucket_us: 10_000.0,
+            buckets: vec![bucket(0.0, 200.0), bucket(10_000.0, 300.0), bucket(30_000.0, 9_000.0)],
+            spans: vec![LatencySpan { label: "deadlock 1".into(), from_us: 25_000.0, to_us: 38_000.0 }],
+        };
+        assert_eq!(
+            words(&series),
+            "SELECT 1: 15 executions; outside of the spans the slowest took 300 µs; \
+             deadlock 1 from 25.0 ms to 38.0 ms: slowest 9.00 ms"
+        );
+        let drawn = figure(&series, "A title", ("a cycle", "the server ends a session")).unwrap();
+        assert_eq!(drawn.matches("<circle").count(), 3);
+        assert!(drawn.contains(">deadlock 1</text>"), "{drawn}");
+        assert_eq!(figure(&LatencySeries::default(), "", ("", "")), None);
+    }
+}
