@@ -74,7 +74,7 @@ pub(super) fn findings(spec: &Spec, explored: &Explored, case: Option<&DeadlockC
             "expected-deadlock-missing",
             Severity::Failure,
             format!(
-                "the spec says that it deadlocks, and none of {} executed orders does",
+                "the spec says that it deadlocks, and none of {} executed interleavings does",
                 explored.exploration.executed
             ),
             Vec::new(),
@@ -90,7 +90,7 @@ pub(super) fn findings(spec: &Spec, explored: &Explored, case: Option<&DeadlockC
             "expected-outcome-missing",
             Severity::Failure,
             format!(
-                "{} is expected, and none of {} executed orders comes to it",
+                "{} is expected, and none of {} executed interleavings comes to it",
                 expected.word(),
                 explored.exploration.executed
             ),
@@ -102,7 +102,8 @@ pub(super) fn findings(spec: &Spec, explored: &Explored, case: Option<&DeadlockC
     for (outcome, code, severity, what, next_step) in OTHER_FINDINGS {
         let count = explored.count(outcome);
         if count > 0 {
-            let message = format!("{count} of {} executed orders {what}", explored.exploration.executed);
+            let message =
+                format!("{count} of {} executed interleavings {what}", explored.exploration.executed);
             findings.push(finding(code, severity, message, example(explored, outcome), next_step, 1));
         }
     }
@@ -183,7 +184,7 @@ fn deadlock(spec: &Spec, explored: &Explored, case: Option<&DeadlockCase>) -> Fi
             code: "deadlock",
             severity,
             subject: spec.name.clone(),
-            message: format!("{deadlocks} of {executed} executed orders deadlock"),
+            message: format!("{deadlocks} of {executed} executed interleavings deadlock"),
             evidence: example(explored, Outcome::Deadlock),
             next_step: super::kind::advice(ConflictKind::Mixed, &[]),
             location: Some(SourceLocation { path: spec.path.clone(), line: 1 }),
@@ -206,7 +207,7 @@ fn deadlock(spec: &Spec, explored: &Explored, case: Option<&DeadlockCase>) -> Fi
         severity,
         subject: spec.name.clone(),
         message: format!(
-            "{deadlocks} of {executed} executed orders deadlock ({}): {}",
+            "{deadlocks} of {executed} executed interleavings deadlock ({}): {}",
             case.kind.word(),
             members(case)
         ),

@@ -205,10 +205,10 @@ fn summarise(report: &mut ScenarioReport, evidence: &DeadlockEvidence) {
     report.summary = if specs.is_empty() && !evidence.traces.is_empty() {
         String::new()
     } else if deadlocking.is_empty() {
-        format!("nobody deadlocks in {executed} executed orders of {} specs", specs.len())
+        format!("nobody deadlocks in {executed} executed interleavings of {} specs", specs.len())
     } else {
         format!(
-            "{} of {} specs deadlock ({}), {executed} orders executed",
+            "{} of {} specs deadlock ({}), {executed} interleavings executed",
             deadlocking.len(),
             specs.len(),
             deadlocking.join(", ")
