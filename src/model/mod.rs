@@ -9,6 +9,7 @@ mod run_report;
 mod verdict;
 mod warning;
 
+pub mod codes;
 pub mod evidence;
 
 pub use finding::{Finding, Severity, SourceLocation};

@@ -1,6 +1,7 @@
 //! SARIF 2.1.0 (OASIS), for code scanning: a rule a finding code, a result a
 //! finding, with a fingerprint that stays the same while the finding does.
 
+use crate::model::codes;
 use crate::model::{Finding, RunReport, Scenario, Severity};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -27,7 +28,7 @@ fn log(report: &RunReport) -> Value {
         .flat_map(|scenario| scenario.findings.iter().map(move |f| (scenario.scenario, f)))
         .map(|(scenario, finding)| result(scenario, finding, &rules))
         .collect();
-    let descriptors: Vec<_> = rules.keys().map(|code| json!({ "id": code })).collect();
+    let descriptors: Vec<_> = rules.keys().map(|code| descriptor(code)).collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -41,6 +42,29 @@ fn log(report: &RunReport) -> Value {
             "automationDetails": { "id": format!("plimsoll/{}", report.project) },
             "results": results,
         }],
+    })
+}
+
+/// A rule as code scanning shows it beside its results. A code of another version has its id only.
+fn descriptor(code: &str) -> Value {
+    let Some(known) = codes::of_finding(code) else { return json!({ "id": code }) };
+    let level = match known.severity.split([',', ' ']).next() {
+        Some("fail") => "error",
+        Some("warn") => "warning",
+        _ => "note",
+    };
+    let sentence = known.sentence();
+    json!({
+        "id": code,
+        "name": known.name(),
+        "shortDescription": { "text": sentence },
+        "fullDescription": { "text": format!("{sentence} {}", known.meaning) },
+        "help": {
+            "text": format!("{} What to do: {}", known.meaning, known.next_step),
+            "markdown": format!("{}\n\n**What to do:** {}", known.meaning, known.next_step),
+        },
+        "defaultConfiguration": { "level": level },
+        "properties": { "tags": ["database", "performance"], "scenarios": known.scenarios },
     })
 }
 

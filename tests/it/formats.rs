@@ -10,14 +10,14 @@ use quick_xml::events::{BytesStart, Event};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn runs() -> Vec<RunReport> {
+pub(crate) fn runs() -> Vec<RunReport> {
     let mut partial = RunReport { complete: false, target: None, ..reports::sample() };
     partial.scenarios.truncate(1);
     let empty = RunReport { scenarios: Vec::new(), ..partial.clone() };
     vec![reports::sample(), export::full_run(), partial, empty]
 }
 
-fn written(run: &RunReport, format: Format) -> String {
+pub(crate) fn written(run: &RunReport, format: Format) -> String {
     let mut bytes = Vec::new();
     format.write(run, false, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
@@ -80,6 +80,12 @@ fn attributes(tag: &BytesStart<'_>) -> BTreeMap<String, String> {
     tag.attributes().map(|attribute| text(attribute.unwrap())).collect()
 }
 
+/// Seconds as Surefire writes them: digits, and three after the point at most.
+fn is_time(text: &str) -> bool {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    !whole.is_empty() && rest.len() <= 3 && whole.bytes().chain(rest.bytes()).all(|b| b.is_ascii_digit())
+}
+
 /// What is wrong with a document, and how many cases each suite says it has and has.
 fn junit_faults(xml: &str) -> Vec<String> {
     let mut faults = Vec::new();
@@ -108,6 +114,7 @@ fn junit_faults(xml: &str) -> Vec<String> {
         );
         let is_allowed = |a: &&String| required.contains(&a.as_str()) || optional.contains(&a.as_str());
         faults.extend(found.keys().filter(|a| !is_allowed(a)).map(|a| format!("<{name}> may not have {a}")));
+        faults.extend(found.get("time").filter(|t| !is_time(t)).map(|t| format!("<{name}> lasts `{t}`")));
         if let Some(parent) = open.last()
             && let Some((.., children)) = JUNIT.iter().find(|(known, ..)| known == parent)
             && !children.contains(&name.as_str())
@@ -147,6 +154,7 @@ fn junit_keeps_to_what_jenkins_reads() {
         ("<testsuites ", "<testsuites skipped=\"2\" ", "may not have skipped"),
         ("failures=\"1\" time", "failures=\"2\" time", "a suite says"),
         ("<failure ", "<failed ", "not known"),
+        ("time=\"1.240\"", "time=\"1.24 s\"", "lasts `1.24 s`"),
     ] {
         assert!(xml.contains(from), "{from} in {xml}");
         let broken = xml

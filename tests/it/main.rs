@@ -7,12 +7,14 @@
 
 mod cli;
 mod compare;
+mod cut_short;
 mod deadlock;
 mod deadlock_gate;
 mod deadlock_kinds;
 mod deadlock_trace;
 mod export;
 mod formats;
+mod formats_sarif;
 mod grafana;
 mod init;
 mod load;
@@ -32,3 +34,4 @@ mod slow_queries;
 mod support;
 mod testing;
 mod tidy;
+mod volumes;

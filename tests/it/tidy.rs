@@ -1,6 +1,8 @@
 //! The repository's own rules, as tests: module edges, the four names,
 //! sizes that only shrink, words that are not used.
 
+mod codes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
