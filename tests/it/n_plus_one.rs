@@ -4,7 +4,7 @@ use crate::support;
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::n_plus_one::NPlusOneEvidence;
 use plimsoll::model::{Quiet, ScenarioReport, Severity, Verdict};
-use plimsoll::prepare::{Context, Databases};
+use plimsoll::prepare::Databases;
 use plimsoll::project::Project;
 use plimsoll::proxy::{self, Recorder, ServerUrl};
 use plimsoll::scenarios::n_plus_one::{Options, run};
@@ -74,16 +74,8 @@ where
 
 async fn judged(root: &Path, options: &Options) -> anyhow::Result<ScenarioReport> {
     let project = Project::load(root).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let target = support::server();
-    let databases = Databases::new(&project, target, &Quiet);
-    let context = Context {
-        project: &project,
-        target,
-        databases: &databases,
-        seed: 42,
-        progress: &Quiet,
-        checkpoint: &|_| {},
-    };
+    let databases = Databases::new(&project, support::server(), &Quiet);
+    let context = support::context(&project, &databases);
     run(&context, options).await
 }
 

@@ -12,7 +12,7 @@ use crate::support;
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::slow_queries::{QueryEvidence, SlowQueriesEvidence};
 use plimsoll::model::{Quiet, ScenarioReport, Verdict};
-use plimsoll::prepare::{Context, Databases};
+use plimsoll::prepare::Databases;
 use plimsoll::project::Project;
 use plimsoll::scenarios::slow_queries::{Options, run};
 use std::path::Path;
@@ -44,16 +44,8 @@ async fn judge(queries: &[(&str, &str)], options: &Options) -> ScenarioReport {
 async fn judge_with(schema: &str, queries: &[(&str, &str)], options: &Options) -> ScenarioReport {
     let folder = tempfile::tempdir().unwrap();
     let project = project(folder.path(), schema, queries);
-    let target = support::server();
-    let databases = Databases::new(&project, target, &Quiet);
-    let context = Context {
-        project: &project,
-        target,
-        databases: &databases,
-        seed: 42,
-        progress: &Quiet,
-        checkpoint: &|_| {},
-    };
+    let databases = Databases::new(&project, support::server(), &Quiet);
+    let context = support::context(&project, &databases);
     run(&context, options).await.unwrap()
 }
 

@@ -3,7 +3,7 @@
 use super::{evidence, query_at};
 use crate::support;
 use plimsoll::model::{Quiet, Verdict};
-use plimsoll::prepare::{Context, Databases};
+use plimsoll::prepare::Databases;
 use plimsoll::project::Project;
 use plimsoll::scenarios::slow_queries::{Options, run};
 use std::fs;
@@ -32,16 +32,8 @@ async fn budgets_hold_at_their_volume_and_growth_takes_three() {
          SELECT name FROM items WHERE id = :id;\n",
     );
     let project = Project::load(folder.path()).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let target = support::server();
-    let databases = Databases::new(&project, target, &Quiet);
-    let context = Context {
-        project: &project,
-        target,
-        databases: &databases,
-        seed: 42,
-        progress: &Quiet,
-        checkpoint: &|_| {},
-    };
+    let databases = Databases::new(&project, support::server(), &Quiet);
+    let context = support::context(&project, &databases);
     let volumes = ["large", "small", "medium"].map(str::to_owned).to_vec();
     let report = run(&context, &Options { volumes, ..Options::default() }).await.unwrap();
 

@@ -6,8 +6,10 @@
 pub(crate) mod processes;
 pub(crate) mod scratch;
 
-use plimsoll::model::Quiet;
+use plimsoll::model::{Quiet, ScenarioReport};
 use plimsoll::postgres::{Session, Target, ThrowawayOptions};
+use plimsoll::prepare::{Context, Databases};
+use plimsoll::project::Project;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -46,6 +48,12 @@ pub(crate) fn server() -> &'static Target {
         .unwrap()
         .unwrap_or_else(|error| panic!("tests need a PostgreSQL server: {error}"))
     })
+}
+
+/// What scenarios run in: a project on the server of this test run.
+pub(crate) fn context<'a>(project: &'a Project, databases: &'a Databases<'a>) -> Context<'a> {
+    let (progress, checkpoint) = (&Quiet, &|_: &ScenarioReport| {});
+    Context { project, target: server(), databases, seed: 42, progress, checkpoint }
 }
 
 /// An empty database for one test. It goes with the server; tests do not share it.
