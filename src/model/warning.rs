@@ -57,8 +57,12 @@ pub enum MeasurementWarning {
     ParametersUnlikeData {
         /// The query.
         subject: String,
-        /// The parameter.
+        /// The parameters that are made up.
         parameter: String,
+        /// Parameter sets that found nothing.
+        empty_sets: usize,
+        /// Parameter sets executed.
+        sets: usize,
     },
     /// A kept run could be compared with only in part.
     BaselinePartly {
@@ -150,9 +154,9 @@ impl MeasurementWarning {
             Self::ColdCache { subject } => {
                 format!("{subject} read blocks from disk where a warm cache was declared")
             }
-            Self::ParametersUnlikeData { subject, parameter } => {
+            Self::ParametersUnlikeData { subject, parameter, empty_sets, sets } => {
                 format!(
-                    "parameter {parameter} of {subject} had no value in the data: use sample(table.column)"
+                    "{subject} found nothing with {empty_sets} of {sets} parameter sets, though its tables hold rows: values of {parameter} are made up, take them from the data with sample(table.column), or say `rows >= 0`"
                 )
             }
             Self::BaselinePartly { run_id, volume, missing, queries, comparable_sets, sets } => {

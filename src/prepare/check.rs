@@ -3,11 +3,13 @@
 
 use super::{Context, Error};
 use crate::model::TargetKind;
-use crate::postgres::{ServerError, Session};
+use crate::postgres::{self, ServerError, Session};
 use crate::project::diagnostic::Diagnostic;
 use crate::project::query::Query;
 use crate::sql::parameters;
 use std::fs;
+
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl Context<'_> {
     /// The database in which queries stand for themselves: the target's own
@@ -30,6 +32,8 @@ impl Context<'_> {
     pub async fn check_queries(&self, queries: &[Query]) -> Result<(), Error> {
         let Some(volume) = self.project.settings.volumes.first() else { return Ok(()) };
         let session = self.target.connect_to(&self.query_database(&volume.name).await?).await?;
+        // Preparing locks tables: what another session holds says nothing about the query.
+        session.batch_execute("SET lock_timeout = '1s'").await.map_err(postgres::Error::from)?;
         let mut problems = Vec::new();
         for query in queries.iter().filter(|query| query.statements.len() == 1) {
             problems.extend(self.problem_of(&session, query).await?);
@@ -44,6 +48,9 @@ impl Context<'_> {
         let Some(server) = error.as_db_error().map(ServerError::from) else {
             return Err(Error::Postgres(error.into()));
         };
+        if server.sqlstate == LOCK_NOT_AVAILABLE {
+            return Ok(None);
+        }
         let text = fs::read_to_string(self.project.root.join(&query.path)).unwrap_or_default();
         let start = text.find(statement.as_str());
         let span = start.map(|start| match server.position {

@@ -1,6 +1,7 @@
 //! `slow-queries` against a real server: what passes, what breaks and why.
 
 mod cold;
+mod hostile;
 mod names;
 mod program;
 mod sources;

@@ -2,6 +2,7 @@
 //! connection of its own, rolled back. Also asks the server whether the query
 //! writes, by trying it in a read-only transaction first.
 
+use super::interruption::{interruption, lock_cap};
 use super::record::{ExplainedSet, Failure, ServerTime};
 use super::workload::PreparedQuery;
 use crate::parameters::ParameterSet;
@@ -69,6 +70,7 @@ pub(crate) async fn explain_all(
             break;
         }
         let session = target.connect_to(database).await?;
+        let begun = clock::now();
         let outcome = explain_set(&session, query, set, explained.writes, false, caps).await;
         if !explained.writes && is_read_only_refusal(&outcome) {
             return Ok(refused(caps));
@@ -79,11 +81,14 @@ pub(crate) async fn explain_all(
                 explained.server_times.push(one.server_time());
                 explained.sets.push(one);
             }
-            Err(error) if error.server().is_some() => {
-                explained.failure = Some(failure(&error, set, caps));
+            Err(error) => {
+                if error.server().is_none() {
+                    // It may have ended only its own session; a server that is gone says so again.
+                    target.connect_to(database).await?;
+                }
+                explained.failure = Some(failure(&error, set, caps, begun));
                 break;
             }
-            Err(error) => return Err(error),
         }
     }
     if explained.failure.is_none() {
@@ -126,14 +131,14 @@ fn is_read_only_refusal(outcome: &Result<Vec<Plan>, Error>) -> bool {
     outcome.as_ref().is_err_and(|error| error.sqlstate() == Some(READ_ONLY_SQL_TRANSACTION))
 }
 
-fn failure(error: &Error, set: &ParameterSet, caps: Caps) -> Failure {
-    const QUERY_CANCELED: &str = "57014";
-    if error.sqlstate() == Some(QUERY_CANCELED) {
-        let after_us = u64::try_from(caps.statement.as_micros()).unwrap_or(u64::MAX);
-        return Failure::TimedOut { after_us, label: set.label.clone() };
+fn failure(error: &Error, set: &ParameterSet, caps: Caps, begun: Instant) -> Failure {
+    let elapsed = clock::now().duration_since(begun);
+    if let Some(found) = interruption(error.sqlstate().unwrap_or_default(), elapsed, caps.statement) {
+        return Failure::interrupted(found, caps.statement, &set.label);
     }
     let with = if set.label.is_empty() { String::new() } else { format!(" (with {})", set.label) };
-    Failure::Failed { message: format!("{error}{with}") }
+    let session = if error.server().is_none() { "its session did not survive it: " } else { "" };
+    Failure::Failed { message: format!("{session}{error}{with}") }
 }
 
 /// Explains one parameter set in a transaction that is rolled back.
@@ -149,11 +154,17 @@ pub(crate) async fn explain_set(
     caps: Caps,
 ) -> Result<Vec<Plan>, Error> {
     let mode = if writes { "" } else { " READ ONLY" };
-    let timeout = caps.statement.as_millis();
-    session.batch_execute(&format!("BEGIN{mode}; SET LOCAL statement_timeout = {timeout}")).await?;
+    let mut timeouts = format!("SET LOCAL statement_timeout = {}", caps.statement.as_millis());
+    if !caps.may_write {
+        // Others are connected: what waits for their locks is not slow.
+        timeouts += &format!("; SET LOCAL lock_timeout = {}", lock_cap(caps.statement).as_millis());
+    }
+    session.batch_execute(&format!("BEGIN{mode}; {timeouts}")).await?;
     let outcome = explain_statements(session, query, set, writes, timing).await;
-    session.batch_execute("ROLLBACK").await?;
-    outcome
+    let rolled_back = session.batch_execute("ROLLBACK").await;
+    let plans = outcome?;
+    rolled_back?;
+    Ok(plans)
 }
 
 async fn explain_statements(

@@ -24,13 +24,26 @@ pub(super) fn findings(record: &QueryRecord, verdict: &Verdict, budgets: &[Budge
 }
 
 fn cancelled(record: &QueryRecord) -> Option<Finding> {
-    let Some(Failure::TimedOut { after_us, label }) = &record.failure else { return None };
+    let (after_us, label, ended, next) = match &record.failure {
+        Some(Failure::TimedOut { after_us, label }) => (
+            after_us,
+            label,
+            "was cancelled after",
+            "look at its plan with this parameter set, or raise [slow-queries] max-time",
+        ),
+        Some(Failure::Blocked { after_us, label }) => (
+            after_us,
+            label,
+            "waited for another session's lock and was cancelled after",
+            "run it when nobody holds a lock on its tables (pg_locks tells who), or on a copy of the database",
+        ),
+        _ => return None,
+    };
     let with = if label.is_empty() { String::new() } else { format!(" with {label}") };
     let after = show(*after_us as f64, Unit::Microseconds);
-    let message = format!("an execution of {}{with} was cancelled after {after}", record.name);
+    let message = format!("an execution of {}{with} {ended} {after}", record.name);
     let evidence = vec![format!("{} parameter sets came to their end under EXPLAIN", record.explained.len())];
-    let next = "look at its plan with this parameter set, or raise [slow-queries] max-time".to_owned();
-    Some(finding(record, "query-cancelled", Severity::Warning, message, evidence, next))
+    Some(finding(record, "query-cancelled", Severity::Warning, message, evidence, next.to_owned()))
 }
 
 fn undecided(record: &QueryRecord, budget: &BudgetEvidence) -> Option<Finding> {

@@ -15,6 +15,7 @@ mod deciding;
 mod doubt;
 mod growth;
 mod index;
+mod interruption;
 mod lock_waits;
 mod machine;
 mod plan;
@@ -31,6 +32,7 @@ mod schedule;
 mod sources;
 mod summary;
 mod trial;
+mod unlike;
 mod verdict;
 #[cfg(test)]
 mod verdict_tests;

@@ -1,11 +1,13 @@
 //! What was observed, before anything is concluded from it.
 
+use super::interruption::{Interruption, lock_cap};
 use super::rows::SetRows;
 use crate::model::SourceLocation;
 use crate::model::evidence::slow_queries::StatementOrigin;
 use crate::plan::{Plan, Relations};
 use crate::project::budget::{Budget, CounterMetric};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A query as observed at one volume.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct QueryRecord {
     pub(crate) budgets: Vec<Budget>,
     /// How many it has for other volumes.
     pub(crate) budgets_elsewhere: usize,
+    /// Parameters whose values do not come from the data.
+    pub(crate) made_up: Vec<String>,
     /// A statement of it that EXPLAIN does not take and that may do work of its own.
     pub(crate) unplanned: Option<String>,
     /// Which tables and indexes the names in plan rules mean.
@@ -72,6 +76,13 @@ pub(crate) enum Failure {
         /// With which parameter set; empty where it is not known or there are none.
         label: String,
     },
+    /// It waited for another session's lock until it was cancelled, in microseconds.
+    Blocked {
+        /// How long.
+        after_us: u64,
+        /// With which parameter set; empty where it is not known or there are none.
+        label: String,
+    },
     /// It writes and the target may not be changed.
     WritesToPrecious,
     /// A statement that no file declares, and that cannot be asked again as it is.
@@ -79,6 +90,18 @@ pub(crate) enum Failure {
         /// Why.
         reason: String,
     },
+}
+
+impl Failure {
+    /// Ended by a cap; `cap` is that of a statement.
+    pub(crate) fn interrupted(by: Interruption, cap: Duration, label: &str) -> Self {
+        let us = |cap: Duration| u64::try_from(cap.as_micros()).unwrap_or(u64::MAX);
+        let label = label.to_owned();
+        match by {
+            Interruption::TimedOut => Self::TimedOut { after_us: us(cap), label },
+            Interruption::Blocked => Self::Blocked { after_us: us(lock_cap(cap)), label },
+        }
+    }
 }
 
 /// Looks at a query's session while it was at work.

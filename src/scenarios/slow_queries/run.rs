@@ -15,6 +15,7 @@ use super::sampling::Sampling;
 use super::sources::{self, Subject};
 use super::summary::{doubts, saturated, too_few};
 use super::trial::{suppose_index, try_index};
+use super::unlike::unlike_data;
 use super::verdict::{decide_all, judge};
 use super::workload::PreparedQuery;
 use crate::model::evidence::data::ObtainedColumn;
@@ -195,6 +196,7 @@ async fn measure_database(
             judged.take_findings_into_account();
         }
         judged.findings.extend(sources::note(&judged.evidence));
+        measured.warnings.extend(unlike_data(record, &measured.tables));
         if matches!(judged.evidence.verdict, Verdict::Inconclusive { .. }) {
             measured.warnings.extend(too_few(record, plan.schedule.confidence));
             measured.warnings.extend(saturated(record));

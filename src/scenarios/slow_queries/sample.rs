@@ -1,6 +1,7 @@
 //! One connection's worth of samples: connect, prepare, warm up, execute in
 //! random turns, time. Blocking, so that nothing but the statement is timed.
 
+use super::interruption::{Interruption, interruption};
 use super::machine::{EndTimes, Ends};
 use super::schedule::turns;
 use super::workload::PreparedQuery;
@@ -9,7 +10,7 @@ use crate::stats::clock;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The reference statement: what any statement costs here before it does anything.
 const PING: &str = "SELECT 1";
@@ -40,6 +41,8 @@ pub(crate) struct ConnectionPlan {
     pub(crate) participants: Vec<Participant>,
     /// Samples of the reference statement.
     pub(crate) ping_samples: usize,
+    /// A statement is cancelled after this.
+    pub(crate) statement_max: Duration,
     /// Replays the turns and the choice of parameter sets.
     pub(crate) seed: u64,
 }
@@ -62,8 +65,8 @@ pub(crate) struct Sample {
 pub(crate) struct ConnectionSamples {
     /// Per participant, in their order.
     pub(crate) queries: Vec<Vec<Sample>>,
-    /// Errors of participants, which then took no further turns.
-    pub(crate) failures: Vec<(usize, String, bool)>,
+    /// Errors of participants, which then took no further turns, and the cap that ended them.
+    pub(crate) failures: Vec<(usize, String, Option<Interruption>)>,
     /// The reference statement's times, in microseconds.
     pub(crate) ping_us: Vec<f64>,
     /// CPU time of the client while recording.
@@ -159,12 +162,13 @@ impl Connection<'_> {
         for position in 0..self.plan.participants.len() {
             let query = &self.plan.participants[position].query;
             let mut prepared = Prepared::new(query);
+            let begun = clock::now();
             // What stands alone needs nothing before it, and so can be prepared before anything is timed.
             let first = match query.statements.len() {
                 1 => prepared.statement(&mut self.client, query, 0).map(|_| ()),
                 _ => Ok(()),
             };
-            let survived = self.survive(position, first)?;
+            let survived = self.survive(position, begun, first)?;
             self.prepared.push(survived.map(|()| prepared));
         }
         Ok(())
@@ -210,13 +214,14 @@ impl Connection<'_> {
         if self.prepared[position].is_none() {
             return Ok(None);
         }
+        let begun = clock::now();
         let executed = self.execute(position, set);
-        self.survive(position, executed)
+        self.survive(position, begun, executed)
     }
 
     fn execute(&mut self, position: usize, set: usize) -> Result<Sample, Error> {
         let participant = &self.plan.participants[position];
-        let in_transaction = participant.writes || participant.query.statements.len() > 1;
+        let in_transaction = participant.writes || participant.query.in_transaction();
         let Some(prepared) = self.prepared[position].as_mut() else {
             return Err(Error::Protocol("an unprepared query took a turn".into()));
         };
@@ -255,12 +260,18 @@ impl Connection<'_> {
 
     /// Lets the connection outlive an error of the server, which ends the
     /// participant's turns and is kept.
-    fn survive<T>(&mut self, position: usize, outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    fn survive<T>(
+        &mut self,
+        position: usize,
+        begun: Instant,
+        outcome: Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(Error::Server(error)) => {
-                let is_timeout = error.sqlstate == "57014";
-                self.observed.failures.push((position, error.to_string(), is_timeout));
+                let elapsed = clock::now().duration_since(begun);
+                let ended = interruption(&error.sqlstate, elapsed, self.plan.statement_max);
+                self.observed.failures.push((position, error.to_string(), ended));
                 if let Some(prepared) = self.prepared.get_mut(position) {
                     *prepared = None;
                 }

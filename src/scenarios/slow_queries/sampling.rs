@@ -2,6 +2,7 @@
 //! until every query is decided or has reached a cap.
 
 use super::counters::{Caps, explain_all};
+use super::interruption::lock_cap;
 use super::lock_waits;
 use super::plan::MeasuringPlan;
 use super::record::{Failure, Latencies, QueryRecord};
@@ -54,7 +55,10 @@ impl Sampling {
     ) -> anyhow::Result<Self> {
         let config = context.target.config_for(database);
         let mut address = Address::of(&config).context("the target's address names no host or user")?;
-        let timeout = format!("-c statement_timeout={}", plan.max.as_millis());
+        let mut timeout = format!("-c statement_timeout={}", plan.max.as_millis());
+        if context.target.description().kind == TargetKind::Precious {
+            timeout += &format!(" -c lock_timeout={}", lock_cap(plan.max).as_millis());
+        }
         address.options =
             Some(address.options.map_or_else(|| timeout.clone(), |options| format!("{options} {timeout}")));
         address.encryption = match config.get_ssl_mode() {
@@ -190,6 +194,7 @@ impl Sampling {
             address: self.address.clone(),
             participants,
             ping_samples: SAMPLES_PER_CONNECTION,
+            statement_max: plan.max,
             seed,
         }
     }
@@ -247,15 +252,12 @@ impl Sampling {
                 known
             });
         }
-        for (position, message, is_timeout) in samples.failures {
+        for (position, message, ended) in samples.failures {
             let index = plan.participants[position].index;
             self.done[index] = true;
-            let after_us = self.address.timeout.saturating_sub(Duration::from_secs(30)).as_micros();
-            self.records[index].fail(if is_timeout {
-                let after_us = u64::try_from(after_us).unwrap_or(u64::MAX);
-                Failure::TimedOut { after_us, label: String::new() }
-            } else {
-                Failure::Failed { message }
+            self.records[index].fail(match ended {
+                Some(by) => Failure::interrupted(by, plan.statement_max, ""),
+                None => Failure::Failed { message },
             });
         }
         if plan.ping_samples > 0 {
@@ -305,7 +307,8 @@ impl ConnectionPlan {
         let connection = |participants: Vec<Participant>| {
             let database = participants.first()?.database.clone();
             let address = Address { database, ..self.address.clone() };
-            Some(Self { address, participants, ping_samples: 0, seed: self.seed })
+            let Self { seed, statement_max, .. } = self;
+            Some(Self { address, participants, ping_samples: 0, statement_max, seed })
         };
         let mut plans: Vec<Self> = groups.filter_map(connection).collect();
         if let Some(first) = plans.first_mut() {
@@ -322,6 +325,7 @@ fn new_record(query: &PreparedQuery, relations: &Arc<Relations>) -> QueryRecord 
         origin: query.origin.clone(),
         budgets: query.budgets.clone(),
         budgets_elsewhere: query.budgets_elsewhere,
+        made_up: query.made_up.clone(),
         unplanned: query.unplanned().map(str::to_owned),
         relations: Arc::clone(relations),
         cold: query.cold,

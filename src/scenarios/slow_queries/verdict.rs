@@ -119,6 +119,10 @@ fn query_verdict(record: &QueryRecord, budgets: &[BudgetEvidence]) -> Verdict {
             return Verdict::Skipped { reason: "it writes and the target may only be read".into() };
         }
         Some(Failure::Unfit { reason }) => return Verdict::Skipped { reason: reason.clone() },
+        Some(Failure::Blocked { .. }) => {
+            let needs = "a time when no other session holds a lock that it waits for".into();
+            return Verdict::Inconclusive { needs };
+        }
         Some(Failure::TimedOut { .. }) | None => {}
     }
     let decided = Verdict::of_all(budgets.iter().map(|budget| &budget.verdict))

@@ -63,6 +63,7 @@ pub(super) fn record(budgets: Vec<Budget>) -> QueryRecord {
         unhindered: None,
         budgets_elsewhere: 0,
         unplanned: None,
+        made_up: Vec::new(),
         server_times: vec![ServerTime { planning_us: 100.0, execution_us: 900.0 }; 60],
         statements: 1,
         rows: vec![rows(&[4])],

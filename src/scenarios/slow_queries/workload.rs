@@ -2,6 +2,7 @@
 //! which values each statement takes.
 
 use super::sources::Subject;
+use super::unlike::made_up;
 use crate::model::SourceLocation;
 use crate::model::evidence::slow_queries::StatementOrigin;
 use crate::parameters::ParameterSet;
@@ -30,6 +31,11 @@ impl BoundStatement {
     pub(crate) fn is_explainable(&self) -> bool {
         self.begins_with(&["select", "with", "values", "table", "insert", "update", "delete", "merge"])
             || self.creates_table() == Some(Filled::ByQuery)
+    }
+
+    /// Whether it may leave something behind in its session that other queries would meet, such as a setting.
+    fn changes_session(&self) -> bool {
+        !self.is_explainable() || tokens(&self.sql).any(|token| token.is_word(&self.sql, "set_config"))
     }
 
     /// A table that it creates, and how.
@@ -104,6 +110,8 @@ pub(crate) struct PreparedQuery {
     pub(crate) origin: Option<StatementOrigin>,
     /// Why it cannot be executed.
     pub(crate) unfit: Option<String>,
+    /// Parameters whose values do not come from the data.
+    pub(crate) made_up: Vec<String>,
     /// The budgets that hold at this volume.
     pub(crate) budgets: Vec<Budget>,
     /// How many it has for other volumes.
@@ -121,6 +129,11 @@ impl PreparedQuery {
     /// well, and only the statement itself is refused there.
     pub(crate) fn fills_tables(&self) -> bool {
         self.statements.iter().any(|statement| statement.creates_table() == Some(Filled::ByQuery))
+    }
+
+    /// Whether each execution needs a transaction around it, whose end takes back what it does to the session.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.statements.len() > 1 || self.statements.iter().any(BoundStatement::changes_session)
     }
 
     /// The first statement that EXPLAIN does not take and that may do work of its own, such as CALL.
@@ -144,6 +157,7 @@ impl PreparedQuery {
                 .then(|| SourceLocation { path: query.path.clone(), line: query.line }),
             origin: subject.origin.clone(),
             unfit: subject.unfit.clone(),
+            made_up: if subject.sets.is_some() { Vec::new() } else { made_up(&query.parameters) },
             budgets_elsewhere: query.budgets.len() - budgets.len(),
             budgets,
             cold: cold || query.is_cold,
