@@ -81,6 +81,14 @@ async fn two_rows_in_reverse_order_deadlock_with_victim_survivor_and_cost() {
     }
     let bystander = cost.bystander.unwrap();
     assert!(bystander.before.samples > 0 && bystander.during.samples > 0 && bystander.after.samples > 0);
+    // Over time: every execution is in it, and every closed cycle, which lasts for deadlock_timeout.
+    let executions: u64 = bystander.series.buckets.iter().map(|bucket| bucket.samples).sum();
+    let phases = [bystander.before, bystander.during, bystander.after];
+    assert_eq!(executions, phases.iter().map(|phase| phase.samples).sum::<u64>());
+    assert_eq!(bystander.series.spans.len(), cost.trials.len());
+    for span in &bystander.series.spans {
+        assert!(span.from_us > 0.0 && span.to_us - span.from_us > 50_000.0, "{span:?}");
+    }
     let finding = &report.findings[0];
     assert_eq!(finding.code, "deadlock");
     assert!(finding.evidence.iter().any(|line| line.starts_with("replay: permutation ")), "{finding:?}");

@@ -284,6 +284,13 @@ async fn a_metadata_only_change_behind_a_long_reader_stalls_others() {
     let lock = statement.locks.iter().find(|lock| lock.mode == "AccessExclusiveLock").unwrap();
     assert!(lock.relation == "orders" && lock.waited_ms > 1_000, "{lock:?}");
     assert!(statement.rewritten.is_empty() && load.invalid_indexes.is_empty());
+    // Over time: the stall is in the series of both, beside the statement that made it.
+    let subjects: Vec<&str> = load.series.iter().map(|series| series.subject.as_str()).collect();
+    assert_eq!(subjects, ["readers", "writers"]);
+    for series in &load.series {
+        let slowest_us = series.buckets.iter().map(|bucket| bucket.max_us).fold(0.0, f64::max);
+        assert!(slowest_us > 1_000_000.0 && series.spans.len() == 1, "{slowest_us} {:?}", series.spans);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

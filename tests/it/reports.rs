@@ -162,6 +162,37 @@ fn html_stands_alone_and_escapes_what_it_shows() {
 }
 
 #[test]
+fn the_first_screen_never_says_that_nothing_is_to_do_where_something_is_open() {
+    let title = |change: &dyn Fn(&mut plimsoll::model::RunReport)| {
+        let mut report = sample();
+        report.scenarios.iter_mut().for_each(|entry| entry.findings.clear());
+        change(&mut report);
+        let mut bytes = Vec::new();
+        Format::Html.write(&report, false, &mut bytes).unwrap();
+        let page = String::from_utf8(bytes).unwrap();
+        let (_, rest) = page.split_once("<h2 id=\"first\">").unwrap();
+        (
+            rest.split_once("</h2>").unwrap().0.to_owned(),
+            rest.contains("</a> would be decided by a higher step timeout"),
+        )
+    };
+    let without = |gone: Scenario| {
+        move |report: &mut plimsoll::model::RunReport| {
+            report.scenarios.retain(|entry| entry.scenario != gone && entry.verdict != Verdict::Fail);
+        }
+    };
+    let open = without(Scenario::NPlusOne);
+    assert_eq!(title(&open), ("Nothing failed, and not everything is decided".to_owned(), true));
+    assert_eq!(title(&without(Scenario::Deadlock)).0, "Nothing to do");
+    let partial = |report: &mut plimsoll::model::RunReport| {
+        without(Scenario::Deadlock)(report);
+        report.complete = false;
+    };
+    assert_eq!(title(&partial).0, "Run it again, to its end");
+    assert_eq!(title(&|report| report.scenarios.clear()).0, "Nothing was asked");
+}
+
+#[test]
 fn html() {
     insta::assert_snapshot!(written(Format::Html));
 }

@@ -22,6 +22,8 @@ pub(super) struct Page {
     is_complete: bool,
     verdict: Badge,
     headline: String,
+    /// The heading of the first screen's second half.
+    first_title: &'static str,
     first_findings: Vec<FindingCard>,
     /// Failures and warnings beyond the first.
     findings_left: usize,
@@ -108,6 +110,7 @@ impl Page {
             is_complete: report.complete,
             verdict: badge(&report.verdict()),
             headline: headline(report),
+            first_title: first_title(report),
             findings_left: ranked_findings(report).len().saturating_sub(FINDINGS_FIRST),
             first_findings: first_findings(report),
             scenarios,
@@ -124,6 +127,17 @@ fn badge(verdict: &Verdict) -> Badge {
         Verdict::Skipped { .. } => "–",
     };
     Badge { word: verdict.word(), sign }
+}
+
+/// What a person does now, in a few words.
+fn first_title(report: &RunReport) -> &'static str {
+    match report.verdict() {
+        _ if !ranked_findings(report).is_empty() => "What to do first",
+        _ if !report.complete => "Run it again, to its end",
+        Verdict::Inconclusive { .. } => "Nothing failed, and not everything is decided",
+        Verdict::Skipped { .. } => "Nothing was asked",
+        _ => "Nothing to do",
+    }
 }
 
 fn headline(report: &RunReport) -> String {
