@@ -157,7 +157,7 @@ impl PreparedQuery {
                 .then(|| SourceLocation { path: query.path.clone(), line: query.line }),
             origin: subject.origin.clone(),
             unfit: subject.unfit.clone(),
-            made_up: if subject.sets.is_some() { Vec::new() } else { made_up(&query.parameters) },
+            made_up: if subject.origin.is_some() { Vec::new() } else { made_up(&query.parameters) },
             budgets_elsewhere: query.budgets.len() - budgets.len(),
             budgets,
             cold: cold || query.is_cold,

@@ -10,10 +10,29 @@ use crate::sql::lexer::{Token, TokenKind, tokens};
 pub(super) enum Part {
     /// Compared with a column by this operator.
     Column(ColumnReference, String),
+    /// Compared with something computed from one table.
+    Computed(Computation),
     /// Nothing but put out, or not in the plan at all: its value does not matter.
     Carried,
     /// In an expression that says nothing about its values, as the plan shows it.
     Expression(String),
+}
+
+/// What a parameter is compared with that is no column itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Computation {
+    /// As the plan shows it, such as `lower(users.email)`.
+    pub(super) expression: String,
+    /// The alias by which it names the table.
+    pub(super) alias: String,
+    /// The table's schema, where the plan tells it.
+    pub(super) schema: Option<String>,
+    /// The table.
+    pub(super) table: String,
+    /// The columns.
+    pub(super) columns: Vec<String>,
+    /// Whether the parameter is a pattern of LIKE for it.
+    pub(super) is_pattern: bool,
 }
 
 /// The part that `$number` takes.
@@ -26,7 +45,10 @@ pub(super) fn part(plan: &Plan, number: usize) -> Part {
                 Some(Part::Column(reference(plan, &alias, column)?, operator))
             }) {
                 Some(found) => return found,
-                None => elsewhere = elsewhere.or_else(|| Some(text.to_owned())),
+                None => match condition.computation(plan, at) {
+                    Some(found) => return Part::Computed(found),
+                    None => elsewhere = elsewhere.or_else(|| Some(text.to_owned())),
+                },
             }
         }
     }
@@ -84,6 +106,9 @@ struct Condition<'a> {
     pieces: Vec<Token>,
 }
 
+/// LIKE and ILIKE, and neither.
+const PATTERNS: [&str; 4] = ["~~", "~~*", "!~~", "!~~*"];
+
 const COMPARISONS: [&str; 6] = ["=", "<>", "<", ">", "<=", ">="];
 
 impl<'a> Condition<'a> {
@@ -111,6 +136,13 @@ impl<'a> Condition<'a> {
 
     /// Alias, column and operator of the comparison that the piece `at` is the value of.
     fn comparison(&self, at: usize) -> Option<(String, String, String)> {
+        let (column, name) = self.other_side(at)?;
+        let (alias, column) = self.column(column).filter(|_| COMPARISONS.contains(&name))?;
+        Some((alias, column, name.to_owned()))
+    }
+
+    /// What the piece `at` is compared with, and the operator; `at` is a value to which nothing is done.
+    fn other_side(&self, at: usize) -> Option<(&[Token], &str)> {
         let mut inside = at;
         // From the innermost parentheses outwards, to the first with an operator of their own.
         let (start, end, operator) = loop {
@@ -120,14 +152,38 @@ impl<'a> Condition<'a> {
             }
             inside = start.checked_sub(1)?;
         };
-        let name = self.pieces[operator].text(self.text);
-        if !COMPARISONS.contains(&name) {
+        let (left, right) = (&self.pieces[start..operator], &self.pieces[operator + 1..end]);
+        let (other, value) = if at > operator { (left, right) } else { (right, left) };
+        self.is_value(value).then(|| (other, self.pieces[operator].text(self.text)))
+    }
+
+    /// What the piece `at` is compared with, computed from columns of one table and constants.
+    fn computation(&self, plan: &Plan, at: usize) -> Option<Computation> {
+        let (other, name) = self.other_side(at)?;
+        let is_pattern = PATTERNS.contains(&name);
+        let has_parameter = other.iter().any(|token| token.kind == TokenKind::PositionalParameter);
+        if has_parameter || !is_pattern && !COMPARISONS.contains(&name) {
             return None;
         }
-        let (left, right) = (&self.pieces[start..operator], &self.pieces[operator + 1..end]);
-        let (column, value) = if at > operator { (left, right) } else { (right, left) };
-        let (alias, column) = self.column(column)?;
-        self.is_value(value).then(|| (alias, column, name.to_owned()))
+        let mut columns = Vec::new();
+        let mut aliases = Vec::new();
+        for triple in other.windows(3) {
+            if let [alias, dot, column] = triple
+                && is_name(alias)
+                && dot.kind == TokenKind::Dot
+                && is_name(column)
+            {
+                aliases.push(self.name(alias));
+                columns.push(self.name(column));
+            }
+        }
+        aliases.dedup();
+        let ([alias], Some(first), Some(last)) = (aliases.as_slice(), other.first(), other.last()) else {
+            return None;
+        };
+        let ColumnReference { schema, table, .. } = reference(plan, alias, String::new())?;
+        let expression = self.text.get(first.start..last.end)?.to_owned();
+        Some(Computation { expression, alias: alias.clone(), schema, table, columns, is_pattern })
     }
 
     /// The pieces between the parentheses around `at`; all of them where there are none.
@@ -283,10 +339,12 @@ mod tests {
     #[test]
     fn what_says_nothing_about_the_values_is_no_comparison() {
         for condition in [
-            "(o.status ~~ $1)",
+            "(o.status ~ $1)",
+            "(o.status ~~ ('%'::text || $1))",
+            "(x.status ~~ $1)",
             "(o.id = ($1 + 1))",
             "((o.id + $1) = 5)",
-            "(lower(o.status) = $1)",
+            "(lower('x'::text) = $1)",
             "(o.id = abs($1))",
             "(o.tags @> $1)",
             "(o.id = COALESCE($2, $1))",
@@ -296,6 +354,21 @@ mod tests {
         ] {
             check(condition, None);
             assert_eq!(part(&plan(condition), 1), Part::Expression(condition.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_computed_from_one_table_is_found() {
+        for (condition, expression, is_pattern) in [
+            ("(o.status ~~ $1)", "o.status", true),
+            ("((o.status)::text ~~* ($1)::text)", "(o.status)::text", true),
+            ("(lower(o.status) = $1)", "lower(o.status)", false),
+            ("($1 <= date_trunc('day'::text, o.created_at))", "date_trunc('day'::text, o.created_at)", false),
+        ] {
+            let Part::Computed(found) = part(&plan(condition), 1) else { panic!("{condition}") };
+            assert_eq!((found.expression.as_str(), found.is_pattern), (expression, is_pattern));
+            assert_eq!((found.alias.as_str(), found.table.as_str()), ("o", "Orders"));
+            assert_eq!(found.columns.len(), 1);
         }
     }
 

@@ -1,7 +1,7 @@
 //! From a statement with `$n` to a query with declared parameters, or the
 //! reason why there is none. Pure: the plan is given.
 
-use super::compared::{Part, part, returned_by_subplans};
+use super::compared::{Computation, Part, part, returned_by_subplans};
 use crate::plan::Plan;
 use crate::postgres::GenericPlan;
 use crate::project::query::{Parameter, ParameterSource};
@@ -20,6 +20,8 @@ pub(super) struct Inferred {
     pub(super) parameters: Vec<Parameter>,
     /// Positions of parameters that are the lower and the upper end of one range.
     pub(super) ranges: Vec<(usize, usize)>,
+    /// Positions of parameters whose values the server has to compute first.
+    pub(super) computed: Vec<(usize, Computation)>,
 }
 
 /// What else is known of a statement.
@@ -44,12 +46,22 @@ pub(super) fn infer(known: Known<'_>, generic: &GenericPlan) -> Result<Inferred,
     let ambiguous = returned_by_subplans(&generic.plan);
     let mut parameters: Vec<Parameter> = Vec::new();
     let mut ends: Vec<(usize, Option<bool>)> = Vec::new();
+    let mut computed: Vec<(usize, Computation)> = Vec::new();
     for (index, kind) in generic.parameter_types.iter().enumerate() {
         let number = index + 1;
         if ambiguous.contains(&format!("${number}")) {
             return Err(format!("its plan does not tell ${number} from what a subquery returns"));
         }
-        let (name, source) = source(known, &generic.plan, number, kind)?;
+        let (name, source) = match part(&generic.plan, number) {
+            Part::Computed(computation) if !kind.starts_with('_') => {
+                let name =
+                    computation.columns.first().map_or("value".to_owned(), |name| parameter_name(name));
+                computed.push((index, computation));
+                // Until the values are known.
+                (name, ParameterSource::Literal(None))
+            }
+            _ => source(known, &generic.plan, number, kind)?,
+        };
         ends.push((index, end(&generic.plan, number)));
         parameters.push(Parameter { name: unique(name, &parameters), source, line: 0 });
     }
@@ -58,6 +70,7 @@ pub(super) fn infer(known: Known<'_>, generic: &GenericPlan) -> Result<Inferred,
             .ok_or("its parameters are not numbered as the server does")?,
         ranges: ranges(&parameters, &ends),
         parameters,
+        computed,
     })
 }
 
@@ -92,7 +105,7 @@ fn source(
             Some(value) => Ok(("value".into(), ParameterSource::Literal(Some(value.into())))),
             None => Err(format!("no value of type {kind} is known for ${number}")),
         },
-        Part::Expression(text) => {
+        Part::Computed(Computation { expression: text, .. }) | Part::Expression(text) => {
             Err(format!("${number} ({kind}) is not compared with a column but part of {}", cut(&text)))
         }
     }
@@ -221,11 +234,14 @@ mod tests {
 
     #[test]
     fn the_reason_names_the_parameter_and_its_place() {
-        let known =
-            Known { sql: "SELECT FROM orders WHERE status LIKE $1", rows_per_call: 1.0, writes: false };
+        let known = Known { sql: "SELECT FROM orders WHERE status ~ $1", rows_per_call: 1.0, writes: false };
         assert_eq!(
-            infer(known, &generic("(orders.status ~~ $1)", &["text"])).unwrap_err(),
-            "$1 (text) is not compared with a column but part of (orders.status ~~ $1)"
+            infer(known, &generic("(orders.status ~ $1)", &["text"])).unwrap_err(),
+            "$1 (text) is not compared with a column but part of (orders.status ~ $1)"
         );
+        let known = Known { sql: "SELECT FROM orders WHERE status LIKE $1", ..known };
+        let inferred = infer(known, &generic("(orders.status ~~ $1)", &["text"])).unwrap();
+        assert_eq!(inferred.sql, "SELECT FROM orders WHERE status LIKE :status");
+        assert!(matches!(inferred.computed.as_slice(), [(0, found)] if found.is_pattern));
     }
 }

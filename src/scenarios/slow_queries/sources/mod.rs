@@ -3,6 +3,7 @@
 //! and the project's default budgets, or is named with the reason why not.
 
 mod compared;
+mod computed;
 mod infer;
 mod notes;
 mod recorded;
@@ -250,11 +251,23 @@ async fn subject(
         rows_per_call: statement.rows as f64 / statement.origin.calls.max(1) as f64,
         writes: kind == StatementKind::Write,
     };
-    let inferred = match (infer(known, &generic), statement.values.is_empty()) {
+    let mut inferred = match (infer(known, &generic), statement.values.is_empty()) {
         (Ok(inferred), _) => inferred,
         (Err(_), false) => by_number(&statement.sql, &generic),
         (Err(reason), true) => return Ok(Some(unfit(reason, &table, statement.origin))),
     };
+    if statement.values.is_empty() {
+        for (at, computation) in std::mem::take(&mut inferred.computed) {
+            match computed::values(session, &computation).await? {
+                Ok(values) => inferred.parameters[at].source = ParameterSource::OneOf(values),
+                Err(reason) => {
+                    let reason =
+                        format!("${} is compared with {}: {reason}", at + 1, cut(&computation.expression));
+                    return Ok(Some(unfit(reason, &table, statement.origin)));
+                }
+            }
+        }
+    }
     let budgets = context.project.settings.default_budgets.clone();
     let mut query = query(&verb, &table, hash, vec![inferred.sql], inferred.parameters);
     query.budgets = budgets;
@@ -277,7 +290,7 @@ fn by_number(sql: &str, generic: &GenericPlan) -> infer::Inferred {
     };
     let parameters: Vec<Parameter> = (0..generic.parameter_types.len()).map(parameter).collect();
     let sql = infer::with_names(sql, &parameters).unwrap_or_else(|| sql.to_owned());
-    infer::Inferred { sql, parameters, ranges: Vec::new() }
+    infer::Inferred { sql, parameters, ranges: Vec::new(), computed: Vec::new() }
 }
 
 /// Some of the recorded executions; a frequent one comes up as often as it was recorded.
