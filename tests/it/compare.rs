@@ -116,7 +116,7 @@ fn what_a_run_was_not_asked_about_is_neither_gone_nor_new() {
     assert!(comparison.headline().contains("0 gone, 0 in both, 1 about what one run was not asked"));
     // The whole run was asked about the other query too, and knows nothing of it: that one is new.
     let judged = words(&comparison);
-    assert!(judged.contains(&"order_history not asked after".to_owned()), "{judged:?}");
+    assert!(judged.contains(&"order_history not asked in the later run".to_owned()), "{judged:?}");
     assert!(judged.contains(&"other_query new".to_owned()), "{judged:?}");
     // Named or not, what both were asked about and one lacks is gone.
     let mut without = without_debug(sample());
@@ -129,7 +129,7 @@ fn what_a_run_was_not_asked_about_is_neither_gone_nor_new() {
     without.complete = false;
     let comparison = Comparison::of(&whole, &without);
     assert_eq!((comparison.gone.len(), comparison.not_asked), (0, 1));
-    assert!(words(&comparison).contains(&"order_history not reached after".to_owned()));
+    assert!(words(&comparison).contains(&"order_history not reached in the later run".to_owned()));
 }
 
 #[test]

@@ -56,8 +56,8 @@ impl Judgement {
             Self::NotJudged(_) => "not judged",
             Self::Gone => "gone",
             Self::New => "new",
-            Self::NotBefore(why) => return format!("{why} before"),
-            Self::NotAfter(why) => return format!("{why} after"),
+            Self::NotBefore(why) => return format!("{why} in the earlier run"),
+            Self::NotAfter(why) => return format!("{why} in the later run"),
         };
         word.to_owned()
     }

@@ -129,7 +129,7 @@ impl<'a> Comparison<'a> {
             self.gone.len(),
             self.kept,
             self.changed().count(),
-            self.measurements.len()
+            self.measurements.iter().filter(|pair| pair.before.is_some() && pair.after.is_some()).count()
         )
     }
 }
