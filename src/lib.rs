@@ -3,6 +3,8 @@
 //! The map, leaves first. A module may use only what `ARCHITECTURE.md` allows
 //! it; `tests/it/tidy.rs` fails on any other edge.
 
+// Which rate the database holds: the project's queries as a load, and the line.
+pub mod capacity;
 // The command line.
 pub mod cli;
 // Statements executed at a schedule and timed.

@@ -5,6 +5,7 @@ use super::arguments::Global;
 use super::recording::{self, RecordOptions, Recorded};
 use super::session::{Session, with_session};
 use super::{ExitCode, Failure, Terminal, environment};
+use crate::capacity;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::deadlock::{Confirmation, Prediction};
 use crate::model::evidence::regression::KeptPlan;
@@ -25,6 +26,7 @@ pub(super) enum Job {
     Regression(regression::Options),
     Deadlock(deadlock::Options),
     NPlusOne(n_plus_one::Options),
+    Load(capacity::Options),
     /// `n-plus-one` over what a command asks while it runs.
     RecordedCommand {
         words: Vec<String>,
@@ -39,7 +41,7 @@ impl Job {
     /// On databases that are made ready for it: there its queries are checked first.
     fn executes_queries(&self) -> bool {
         match self {
-            Self::SlowQueries(_) => true,
+            Self::SlowQueries(_) | Self::Load(_) => true,
             Self::Regression(options) => options.other.is_none(),
             _ => false,
         }
@@ -51,6 +53,7 @@ impl Job {
             Self::NPlusOne(_) | Self::RecordedCommand { .. } => Scenario::NPlusOne,
             Self::Deadlock(_) => Scenario::Deadlock,
             Self::Regression(_) => Scenario::Regression,
+            Self::Load(_) => Scenario::Load,
             Self::Skip(scenario, _) => *scenario,
         }
     }
@@ -214,6 +217,7 @@ async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Fai
         Job::Deadlock(options) => Box::pin(deadlock::run(context, options)).await?,
         Job::NPlusOne(options) => Box::pin(n_plus_one::run(context, options)).await?,
         Job::Regression(options) => Box::pin(regression::run(context, options)).await?,
+        Job::Load(options) => Box::pin(capacity::run(context, options)).await?,
         Job::Skip(scenario, reason) => skipped(*scenario, reason),
         Job::RecordedCommand { .. } => skipped(Scenario::NPlusOne, "the command was not recorded"),
     })

@@ -2,6 +2,7 @@
 //! A failed budget or a found N+1 is a result, never a failure.
 
 use super::ExitCode;
+use crate::capacity;
 use crate::postgres;
 use crate::prepare;
 use crate::project::diagnostic::{self, Diagnostic};
@@ -62,8 +63,12 @@ fn chain(error: &anyhow::Error) -> String {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<prepare::Error>() {
-            Ok(error) => error.into(),
+        let error = match error.downcast::<prepare::Error>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        match error.downcast::<capacity::Error>() {
+            Ok(error) => Self::Usage(error.to_string()),
             Err(error) => Self::Environment(error),
         }
     }

@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod interrupt;
 mod kept_runs;
+mod load;
 mod migrate;
 mod n_plus_one;
 mod output;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Volumes(volumes::Options),
     /// What did this migration do to the plans, counters and timings of every query?
     Regression(regression::Options),
+    /// Which rate does the database hold, and where does it break?
+    Load(load::Options),
     /// Can these transactions deadlock, and what does it cost everybody?
     Deadlock(deadlock::Options),
     /// Does the application ask per row what it could ask once?
@@ -125,6 +128,7 @@ async fn dispatch(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode
         Command::SlowQueries(options) => slow_queries::run(global, terminal, options).await,
         Command::Volumes(options) => volumes::run(global, terminal, options).await,
         Command::Regression(options) => regression::run(global, terminal, options).await,
+        Command::Load(options) => load::run(global, terminal, options).await,
         Command::Deadlock(options) => deadlock::run(global, terminal, options).await,
         Command::NPlusOne(options) => n_plus_one::run(global, terminal, options).await,
         Command::Trace(options) => trace::run(global, terminal, options).await,

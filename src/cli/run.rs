@@ -58,6 +58,8 @@ pub(super) fn jobs(global: &Global, project: &Project, asked: &[Scenario]) -> Ve
                 Scenario::Regression => regression::default_job(global, project),
                 Scenario::Deadlock => deadlock::default_job(project),
                 Scenario::NPlusOne => n_plus_one::default_job(project),
+                // Not among the four: what it takes has to be asked for.
+                Scenario::Load => Err("`plimsoll load` is a command of its own".into()),
             };
             job.unwrap_or_else(|reason| Job::Skip(scenario, reason))
         })

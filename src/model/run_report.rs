@@ -14,13 +14,20 @@ pub enum Scenario {
     Regression,
     /// Does every critical query stay within its budget?
     SlowQueries,
+    /// Which rate does the database hold? Not one of the four: a command of its own, that no
+    /// `run` includes, reported the same way.
+    Load,
 }
 
 impl Scenario {
     /// In the order in which they run and are reported.
     pub const ALL: [Self; 4] = [Self::SlowQueries, Self::Regression, Self::Deadlock, Self::NPlusOne];
 
-    /// `n-plus-one`, `deadlock`, `regression` or `slow-queries`.
+    /// The four, and `load`: what a report can hold.
+    pub const REPORTED: [Self; 5] =
+        [Self::SlowQueries, Self::Regression, Self::Deadlock, Self::NPlusOne, Self::Load];
+
+    /// `n-plus-one`, `deadlock`, `regression`, `slow-queries` or `load`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -28,6 +35,7 @@ impl Scenario {
             Self::Deadlock => "deadlock",
             Self::Regression => "regression",
             Self::SlowQueries => "slow-queries",
+            Self::Load => "load",
         }
     }
 }

@@ -100,3 +100,53 @@ pub enum PlanRule {
     /// `no sort spill`.
     NoSortSpill,
 }
+
+impl Budget {
+    /// Reads a comma-separated list of limits on percentiles of the latency.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one sentence.
+    pub fn latency_limits(text: &str) -> Result<Vec<Self>, String> {
+        let limits = Self::parse(text, 0).map_err(|errors| {
+            errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ")
+        })?;
+        match limits.iter().find(|limit| limit.percentile_limit().is_none() || limit.volume.is_some()) {
+            Some(other) => {
+                Err(format!("`{}` is not a limit on p50, p90, p95 or p99 in milliseconds", other.text))
+            }
+            None => Ok(limits),
+        }
+    }
+
+    /// The percentile, as a share, and its limit in microseconds, where it limits one of the
+    /// client-seen time by an absolute figure.
+    #[must_use]
+    pub fn percentile_limit(&self) -> Option<(f64, f64)> {
+        let BudgetRule::Time { metric, limit: TimeLimit::AbsoluteUs(limit_us) } = self.rule else {
+            return None;
+        };
+        let quantile = match metric {
+            TimeMetric::P50 => 0.5,
+            TimeMetric::P90 => 0.9,
+            TimeMetric::P95 => 0.95,
+            TimeMetric::P99 => 0.99,
+            TimeMetric::Avg | TimeMetric::Max | TimeMetric::Planning | TimeMetric::Execution => return None,
+        };
+        Some((quantile, limit_us))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Budget;
+
+    #[test]
+    fn limits_of_a_load_are_percentiles() {
+        let limits = Budget::latency_limits("p95 < 50ms, p99 < 0.2s").unwrap();
+        let figures: Vec<_> = limits.iter().filter_map(Budget::percentile_limit).collect();
+        assert_eq!(figures, [(0.95, 50_000.0), (0.99, 200_000.0)]);
+        for wrong in ["buffers < 5", "max < 1s", "p95 < 3 x ping", "p95 < 5ms @ small", "p95 50ms", ""] {
+            assert!(Budget::latency_limits(wrong).is_err(), "{wrong}");
+        }
+    }
+}

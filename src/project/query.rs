@@ -2,6 +2,7 @@
 
 mod expression;
 mod parse;
+mod references;
 mod source;
 mod thresholds;
 
@@ -30,6 +31,8 @@ pub struct Query {
     pub parameters: Vec<Parameter>,
     /// `-- cache: cold`: every sample meets empty caches.
     pub is_cold: bool,
+    /// `-- weight: 3`: how often it takes its turn in a load, relative to the others; 1.
+    pub weight: f64,
     /// Declared parameters that only the expressions of others refer to.
     pub intermediate: Vec<Parameter>,
     /// Limits from `-- budget:`, else the project's default.

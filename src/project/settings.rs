@@ -25,6 +25,8 @@ pub struct Settings {
     pub deadlock: DeadlockSettings,
     /// `[n-plus-one]`.
     pub n_plus_one: NPlusOneSettings,
+    /// `[load]`.
+    pub load: LoadSettings,
 }
 
 /// `[database]`.
@@ -97,4 +99,15 @@ pub struct NPlusOneSettings {
     pub command: Option<Vec<String>>,
     /// `traces`: recorded traces to judge, relative to the project folder.
     pub traces: Vec<PathBuf>,
+}
+
+/// `[load]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadSettings {
+    /// `at-least`: requests per second that have to hold; none: nothing is required.
+    pub at_least: Option<f64>,
+    /// `limit`: percentiles of the latency; none: the queries' own budgets.
+    pub limits: Vec<Budget>,
+    /// `connections`: how many share the queue.
+    pub connections: u32,
 }

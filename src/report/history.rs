@@ -21,19 +21,26 @@ const RUNS_MIN: usize = 2;
 /// Whatever `out` fails with.
 pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()> {
     let mut header = vec![("run", Align::Left), ("started", Align::Left), ("commit", Align::Left)];
-    header.extend(Scenario::ALL.map(|scenario| (scenario.name(), Align::Left)));
+    let scenarios = scenarios_of(runs.iter());
+    header.extend(scenarios.iter().map(|scenario| (scenario.name(), Align::Left)));
     let mut rows = Vec::new();
     for run in runs {
         let commit = run.environment.short_commit().unwrap_or("-");
         let partial = if run.complete { "" } else { " (partial)" };
         let mut row = vec![format!("{}{partial}", run.run_id), run.started_at.clone(), commit.to_owned()];
-        row.extend(Scenario::ALL.map(|scenario| {
-            let entry = run.scenarios.iter().find(|s| s.scenario == scenario);
+        row.extend(scenarios.iter().map(|scenario| {
+            let entry = run.scenarios.iter().find(|s| s.scenario == *scenario);
             entry.map_or("-", |entry| entry.verdict.word()).to_owned()
         }));
         rows.push(row);
     }
     table::write(&header, &rows, out)
+}
+
+/// The columns of a list of runs: the four, and `load` where one of them is of it.
+pub(super) fn scenarios_of<'a>(mut runs: impl Iterator<Item = &'a RunReport>) -> Vec<Scenario> {
+    let has_load = runs.any(|run| run.scenarios.iter().any(|entry| entry.scenario == Scenario::Load));
+    Scenario::ALL.into_iter().chain(has_load.then_some(Scenario::Load)).collect()
 }
 
 /// A metric of a query over the runs in which it was measured, at one volume:

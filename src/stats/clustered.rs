@@ -92,6 +92,31 @@ pub fn clustered_mean(connections: &[Vec<f64>], confidence: f64) -> Option<Estim
     mean_interval(&means, confidence)
 }
 
+/// A share of events whose counts come in groups: `(hits, events)` of each.
+/// Clopper and Pearson's interval for as many independent events as the groups
+/// are worth, by how their shares differ. `None` without events or with fewer
+/// than two groups.
+#[must_use]
+pub fn clustered_share(groups: &[(u64, u64)], confidence: f64) -> Option<Estimate> {
+    let groups: Vec<(f64, f64)> =
+        groups.iter().filter(|(_, n)| *n > 0).map(|(hits, n)| (*hits as f64, *n as f64)).collect();
+    let units = groups.len();
+    let n: f64 = groups.iter().map(|(_, n)| n).sum();
+    if units < 2 {
+        return None;
+    }
+    let share = groups.iter().map(|(hits, _)| hits).sum::<f64>() / n;
+    let squares: f64 = groups.iter().map(|(hits, n)| (hits - share * n).powi(2)).sum();
+    let variance = units as f64 / (units as f64 - 1.0) * squares / (n * n);
+    let independent = share * (1.0 - share) / n;
+    let design_effect = if independent > 0.0 { (variance / independent).max(1.0) } else { 1.0 };
+    let tail = 0.5 + 0.5 * confidence;
+    let widening =
+        student_t_quantile(tail, units as f64 - 1.0) / student_t_quantile(tail, (n - 1.0).max(1.0));
+    let effective = (n / design_effect / (widening * widening)).clamp(1.0, n);
+    Some(Estimate { value: share, interval: proportion_interval(share, effective, confidence), units })
+}
+
 /// How many independent samples the samples are worth for their p-quantile.
 fn effective_samples(connections: &[&Vec<f64>], pooled: &[f64], p: f64, confidence: f64) -> f64 {
     let n = pooled.len() as f64;
@@ -131,8 +156,8 @@ fn proportion_interval(p: f64, n: f64, confidence: f64) -> Interval {
     let successes = p * n;
     let failures = n - successes;
     Interval {
-        low: beta_quantile(error, successes, failures + 1.0),
-        high: beta_quantile(1.0 - error, successes + 1.0, failures),
+        low: if successes > 0.0 { beta_quantile(error, successes, failures + 1.0) } else { 0.0 },
+        high: if failures > 0.0 { beta_quantile(1.0 - error, successes + 1.0, failures) } else { 1.0 },
         confidence,
     }
 }
@@ -142,6 +167,24 @@ mod tests {
     use super::*;
     use rand::rngs::Xoshiro256PlusPlus;
     use rand::{RngExt, SeedableRng};
+
+    #[test]
+    fn a_share_that_differs_between_groups_is_less_sure() {
+        let width = |groups: &[(u64, u64)]| {
+            let estimate = clustered_share(groups, 0.95).unwrap();
+            assert!(estimate.interval.contains(estimate.value), "{estimate:?}");
+            estimate.interval.high - estimate.interval.low
+        };
+        let even = [(10, 100); 10];
+        let uneven = [(0, 100), (20, 100), (0, 100), (20, 100), (10, 100), (10, 100), (0, 100), (20, 100)];
+        assert!(width(&uneven) > 1.5 * width(&even[..8]), "{} {}", width(&uneven), width(&even));
+        assert!(width(&even) < width(&even[..4]));
+        assert_eq!(clustered_share(&[(1, 10), (0, 0)], 0.95), None);
+        // None of 4000 in four groups: with 99 % below 1 in 100, above 1 in 1000.
+        let none = clustered_share(&[(0, 1000); 4], 0.99).unwrap();
+        assert_eq!(none.interval.low, 0.0);
+        assert!((0.001..0.01).contains(&none.interval.high), "{none:?}");
+    }
 
     /// A latency whose logarithm is about normal, as a sum of uniforms.
     fn lognormal(random: &mut Xoshiro256PlusPlus, sigma: f64) -> f64 {

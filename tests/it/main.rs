@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "some tests print a table for the documents")]
 #![allow(clippy::disallowed_methods, reason = "tests read their own environment and clock")]
 
+mod capacity;
 mod cli;
 mod compare;
 mod cut_short;

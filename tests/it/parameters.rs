@@ -15,6 +15,7 @@ fn query(parameters: &[&str]) -> Query {
     };
     Query {
         is_cold: false,
+        weight: 1.0,
         intermediate: Vec::new(),
         name: "history".to_owned(),
         path: "queries/history.sql".into(),

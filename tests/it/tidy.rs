@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("proxy", &["wire", "trace", "sql", "stats", "model"]),
     ("parameters", &["postgres", "project", "sql"]),
     ("prepare", &["seed", "postgres", "project", "model", "sql"]),
+    ("capacity", &["load", "parameters", "prepare", "postgres", "project", "sql", "stats", "model"]),
     (
         "scenarios",
         &[

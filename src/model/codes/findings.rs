@@ -364,4 +364,28 @@ pub const FINDINGS: &[Code] = &[
         meaning: "Counted at two volumes of the same data.",
         next_step: "Ask for all rows at once, or for a page of them.",
     },
+    Code {
+        code: "rate-not-held",
+        scenarios: "load",
+        severity: "fail",
+        says: "the rate that is required, or the one asked about, surely breaks a limit",
+        meaning: "The whole interval of the share of requests over the limit lies above what the percentile allows, slices as the unit, and the generator was not the cause.",
+        next_step: "Make the query that takes most of the time cheaper, or try another number of connections.",
+    },
+    Code {
+        code: "no-rate-holds",
+        scenarios: "load",
+        severity: "warn",
+        says: "the limits break at the lowest rate that was tried, and none was required",
+        meaning: "Without any queue the queries are already slower than the limits allow.",
+        next_step: "See with `plimsoll slow-queries` whether the queries keep these limits alone, or set others with `--limit`.",
+    },
+    Code {
+        code: "load-errors",
+        scenarios: "load",
+        severity: "warn",
+        says: "requests failed under load: how many, by SQLSTATE",
+        meaning: "A failed request counts as over every limit and is in no percentile.",
+        next_step: "Look at the first message of each SQLSTATE in the evidence.",
+    },
 ];

@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod deadlock;
+pub mod load;
 pub mod n_plus_one;
 pub mod regression;
 mod series;
@@ -23,4 +24,6 @@ pub enum Evidence {
     Deadlock(deadlock::DeadlockEvidence),
     /// Of `n-plus-one`.
     NPlusOne(n_plus_one::NPlusOneEvidence),
+    /// Of `load`.
+    Load(load::LoadEvidence),
 }

@@ -1,7 +1,8 @@
 //! Reads one file of queries: header comments, statements, parameters, budgets.
 
+use super::references::{check_references, references};
 use super::thresholds;
-use super::{Expression, Parameter, ParameterSource, Query, Thresholds};
+use super::{Parameter, ParameterSource, Query, Thresholds};
 use crate::project::budget::Budget;
 use crate::project::diagnostic::Diagnostic;
 use crate::project::fields::Problems;
@@ -13,7 +14,7 @@ use crate::sql::statement::{StatementKind, split_statements, statement_kind};
 use std::ops::Range;
 use std::path::Path;
 
-const HEADERS: [&str; 6] = ["name", "budget", "param", "transaction", "cache", "threshold"];
+const HEADERS: [&str; 7] = ["name", "budget", "param", "transaction", "cache", "threshold", "weight"];
 
 /// A query with the place of its name, for duplicates over several files.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,11 +210,11 @@ struct Section<'a> {
 }
 
 /// A declared parameter with the place of its name.
-struct Declaration {
-    parameter: Parameter,
-    span: Range<usize>,
+pub(super) struct Declaration {
+    pub(super) parameter: Parameter,
+    pub(super) span: Range<usize>,
     /// Byte offset of its source.
-    source_start: usize,
+    pub(super) source_start: usize,
 }
 
 impl Section<'_> {
@@ -241,6 +242,7 @@ impl Section<'_> {
                 line: self.line(name.start),
                 statements: statements.iter().map(|range| self.text[range.clone()].to_owned()).collect(),
                 is_cold: self.is_cold(problems),
+                weight: self.weight(problems),
                 parameters,
                 intermediate,
                 budgets: if budgets.is_empty() { self.around.default_budgets.to_vec() } else { budgets },
@@ -302,6 +304,21 @@ impl Section<'_> {
             }
         }
         is_cold
+    }
+
+    fn weight(&self, problems: &mut Problems<'_>) -> f64 {
+        let mut weight = 1.0;
+        for header in self.headers.iter().filter(|header| header.key == "weight") {
+            match header.value.parse::<f64>().ok().filter(|value| value.is_finite() && *value > 0.0) {
+                Some(value) => weight = value,
+                None => problems.add(
+                    header.value_span(),
+                    format!("`{}` is not a weight", header.value),
+                    "write a number above 0, such as `-- weight: 3`: three times as often as a query without one",
+                ),
+            }
+        }
+        weight
     }
 
     fn declarations(&self, problems: &mut Problems<'_>) -> Vec<Declaration> {
@@ -439,56 +456,6 @@ impl Section<'_> {
         }
         budgets.into_iter().map(|parsed| parsed.budget).collect()
     }
-}
-
-/// The parameters that a source refers to, with their places in its text.
-fn references(source: &ParameterSource) -> impl Iterator<Item = (&str, Range<usize>)> {
-    let expression = match source {
-        ParameterSource::Expression(_, expression) => Some(expression),
-        _ => None,
-    };
-    expression.into_iter().flat_map(Expression::variables)
-}
-
-/// An expression refers to what is declared, and never by way of others to itself.
-fn check_references(declarations: &[Declaration], problems: &mut Problems<'_>) {
-    let find = |name: &str| declarations.iter().find(|declared| declared.parameter.name == name);
-    for declaration in declarations {
-        for (name, span) in references(&declaration.parameter.source) {
-            let span = span.start + declaration.source_start..span.end + declaration.source_start;
-            if find(name).is_none() {
-                let known = declarations.iter().map(|declared| declared.parameter.name.as_str());
-                let help = match nearest(name, known) {
-                    Some(known) => format!("did you mean `:{known}`?"),
-                    None => format!("declare it: `-- param: {name} = random(1, 1000)`"),
-                };
-                problems.add(span, format!("nothing supplies `:{name}`"), help);
-            } else if leads_to(name, &declaration.parameter.name, declarations) {
-                let message = format!("`:{}` is computed from itself", declaration.parameter.name);
-                problems.add(span, message, "let one of the parameters not refer to the others");
-            }
-        }
-    }
-}
-
-/// Whether the parameter `from` is computed from `to`, or is it.
-fn leads_to(from: &str, to: &str, declarations: &[Declaration]) -> bool {
-    let mut pending = vec![from];
-    let mut seen: Vec<&str> = Vec::new();
-    while let Some(name) = pending.pop() {
-        if name == to {
-            return true;
-        }
-        if seen.contains(&name) {
-            continue;
-        }
-        seen.push(name);
-        let declared = declarations.iter().find(|declared| declared.parameter.name == name);
-        pending.extend(
-            declared.iter().flat_map(|declared| references(&declared.parameter.source)).map(|(name, _)| name),
-        );
-    }
-    false
 }
 
 fn is_parameter_name(name: &str) -> bool {

@@ -1,8 +1,8 @@
 //! Reads `plimsoll.toml`: every key, its type and its range, with defaults filled in.
 
 use super::{
-    DatabaseSettings, DeadlockSettings, NPlusOneSettings, RegressionSettings, Settings, SlowQueriesSettings,
-    Volume,
+    DatabaseSettings, DeadlockSettings, LoadSettings, NPlusOneSettings, RegressionSettings, Settings,
+    SlowQueriesSettings, Volume,
 };
 use crate::project::budget::Budget;
 use crate::project::diagnostic::Diagnostic;
@@ -56,6 +56,7 @@ pub fn parse(path: &Path, text: &str) -> Result<ParsedSettings, Vec<Diagnostic>>
     sections.read(&mut top, "regression", Sections::regression);
     sections.read(&mut top, "deadlock", Sections::deadlock);
     sections.read(&mut top, "n-plus-one", Sections::n_plus_one);
+    sections.read(&mut top, "load", Sections::load);
     top.finish("plimsoll.toml", &mut problems);
     if problems.is_empty() { Ok(parsed) } else { Err(problems.into_sorted()) }
 }
@@ -242,6 +243,29 @@ impl Sections<'_, '_> {
         self.parsed.settings.n_plus_one = settings;
     }
 
+    fn load(&mut self, table: &mut Fields<'_, '_>) {
+        let mut settings = self.parsed.settings.load.clone();
+        if let Some(value) = table.take("at-least") {
+            settings.at_least = fields::number(value).filter(|rate| rate.is_finite() && *rate > 0.0);
+            if settings.at_least.is_none() {
+                let help = "write `at-least = 200`: requests per second that have to hold";
+                self.problems.add(value.span(), "`at-least` is not a number above 0", help);
+            }
+        }
+        if let Some(value) = table.take("limit")
+            && let Some(text) = self.text("limit", value)
+        {
+            match Budget::latency_limits(&text) {
+                Ok(limits) => settings.limits = limits,
+                Err(message) => self.problems.add(value.span(), message, "write `limit = \"p95 < 50ms\"`"),
+            }
+        }
+        let mut connections = u64::from(settings.connections);
+        self.whole(table, "connections", 1..=1000, &mut connections);
+        settings.connections = u32::try_from(connections).unwrap_or(settings.connections);
+        self.parsed.settings.load = settings;
+    }
+
     /// A list of words, or a line for the shell.
     fn command(&mut self, value: Value<'_, '_>) -> Option<Vec<String>> {
         let words = match fields::array(value) {
@@ -376,6 +400,7 @@ impl Default for Settings {
             },
             deadlock: DeadlockSettings { max_interleavings: 1000, step_timeout_seconds: 10.0 },
             n_plus_one: NPlusOneSettings { threshold: 5, baseline: None, command: None, traces: Vec::new() },
+            load: LoadSettings { at_least: None, limits: Vec::new(), connections: 8 },
         }
     }
 }

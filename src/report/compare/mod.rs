@@ -70,7 +70,7 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn of(before: &'a RunReport, after: &'a RunReport) -> Self {
         let find = |run: &'a RunReport, scenario| run.scenarios.iter().find(|s| s.scenario == scenario);
-        let verdicts: Vec<_> = Scenario::ALL
+        let verdicts: Vec<_> = Scenario::REPORTED
             .into_iter()
             .map(|scenario| VerdictPair {
                 scenario,

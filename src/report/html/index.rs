@@ -4,7 +4,7 @@
 use super::pictures::trend;
 use super::render;
 use crate::model::{RunReport, Scenario};
-use crate::report::history::{QueryTrend, query_trends};
+use crate::report::history::{QueryTrend, query_trends, scenarios_of};
 use serde::Serialize;
 use std::io;
 
@@ -24,7 +24,7 @@ const TRENDS_SHOWN: usize = 60;
 #[derive(Serialize)]
 struct Page<'a> {
     project: &'a str,
-    scenarios: [&'static str; 4],
+    scenarios: Vec<&'static str>,
     runs: Vec<Row>,
     left_out: usize,
     trends_left: usize,
@@ -50,13 +50,14 @@ struct Row {
 /// Whatever `out` fails with.
 pub fn write_index(runs: &[IndexedRun], left_out: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let reports: Vec<&RunReport> = runs.iter().map(|run| &run.report).collect();
+    let scenarios = scenarios_of(reports.iter().copied());
     let mut trends = query_trends(&reports);
     // What changed is what a reader looks for.
     trends.sort_by_key(|trend| std::cmp::Reverse(trend.changes.len()));
     let page = Page {
         project: reports.last().map(|run| run.project.as_str()).unwrap_or_default(),
-        scenarios: Scenario::ALL.map(Scenario::name),
-        runs: runs.iter().rev().map(row).collect(),
+        scenarios: scenarios.iter().map(|scenario| scenario.name()).collect(),
+        runs: runs.iter().rev().map(|run| row(run, &scenarios)).collect(),
         left_out,
         trends_left: trends.len().saturating_sub(TRENDS_SHOWN),
         changes: changes(&trends),
@@ -65,10 +66,10 @@ pub fn write_index(runs: &[IndexedRun], left_out: usize, out: &mut dyn io::Write
     render("index.html", include_str!("index.html"), &page, out)
 }
 
-fn row(run: &IndexedRun) -> Row {
+fn row(run: &IndexedRun, scenarios: &[Scenario]) -> Row {
     let report = &run.report;
-    let word = |scenario| {
-        report.scenarios.iter().find(|s| s.scenario == scenario).map_or("not asked", |s| s.verdict.word())
+    let word = |scenario: &Scenario| {
+        report.scenarios.iter().find(|s| s.scenario == *scenario).map_or("not asked", |s| s.verdict.word())
     };
     Row {
         run_id: report.run_id.clone(),
@@ -77,7 +78,7 @@ fn row(run: &IndexedRun) -> Row {
         commit: report.environment.short_commit().unwrap_or_default().to_owned(),
         server: report.target.as_ref().map_or_else(String::new, |t| t.short_version().to_owned()),
         is_complete: report.complete,
-        verdicts: Scenario::ALL.map(word).to_vec(),
+        verdicts: scenarios.iter().map(word).collect(),
     }
 }
 

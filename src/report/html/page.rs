@@ -200,6 +200,7 @@ fn question(report: &ScenarioReport) -> &'static str {
         Scenario::SlowQueries => "Does every critical query stay within its budget?",
         Scenario::Regression => "What did this migration do to every query?",
         Scenario::Deadlock => "Can these transactions deadlock, and what does it cost?",
+        Scenario::Load => "Which rate does the database hold, and where does it break?",
         Scenario::NPlusOne => "Does the application ask per row what it could ask once?",
     }
 }

@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mirror! {
-    /// Which of the four questions.
+    /// Which of the four questions, or `load`.
     words ScenarioName of Scenario {
         NPlusOne = "n-plus-one",
         Deadlock = "deadlock",
         Regression = "regression",
         SlowQueries = "slow-queries",
+        Load = "load",
     }
 
     /// What may be done to the database under test.

@@ -2,6 +2,7 @@
 //! rests on, findings with evidence and the next step, then the numbers.
 
 mod growth;
+mod load;
 mod paint;
 mod scenario;
 
@@ -56,7 +57,7 @@ fn verdicts(report: &RunReport, paint: Paint, out: &mut dyn io::Write) -> io::Re
     if !report.complete {
         writeln!(out, "{} the run was cut short; what follows is what it had found", paint.doubt("PARTIAL"))?;
     }
-    for scenario in Scenario::ALL {
+    for scenario in Scenario::REPORTED {
         let Some(entry) = report.scenarios.iter().find(|s| s.scenario == scenario) else { continue };
         write!(out, "{} {:<13} {}", paint.verdict_mark(&entry.verdict), scenario.name(), entry.summary)?;
         match &entry.verdict {

@@ -42,6 +42,7 @@ pub(super) fn write(report: &ScenarioReport, paint: Paint, out: &mut dyn io::Wri
             vec![deadlock_sweep::timeout_lines(evidence), deadlock_sweep::contention_lines(evidence)]
         }
         Evidence::SlowQueries(evidence) => vec![super::growth::lines(evidence)],
+        Evidence::Load(evidence) => vec![super::load::lines(evidence)],
         _ => Vec::new(),
     };
     for lines in tables {

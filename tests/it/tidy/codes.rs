@@ -7,8 +7,9 @@ use std::fmt::Write;
 use std::fs;
 
 /// Where findings and warnings are made.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "src/scenarios",
+    "src/capacity",
     "src/load",
     "src/prepare",
     "src/seed",
@@ -19,7 +20,7 @@ const SOURCES: [&str; 8] = [
 ];
 
 /// Words of the same form that are no codes: names of files, headers, subcommands, words of the evidence.
-const OTHER_WORDS: [&str; 4] = ["content-type", "env-file", "rev-parse", "queue-only"];
+const OTHER_WORDS: [&str; 5] = ["content-type", "env-file", "rev-parse", "queue-only", "generator-bound"];
 
 fn is_kebab(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();

@@ -20,7 +20,7 @@ use crate::model::evidence::Evidence;
 /// The figures of one scenario, as markup.
 pub(super) fn of(evidence: &Evidence) -> Vec<String> {
     match evidence {
-        Evidence::None => Vec::new(),
+        Evidence::None | Evidence::Load(_) => Vec::new(),
         Evidence::SlowQueries(evidence) => budgets::figures(evidence),
         Evidence::Regression(evidence) => regression::figures(evidence),
         Evidence::Deadlock(evidence) => {

@@ -2,6 +2,7 @@
 
 mod data;
 mod deadlock;
+mod load;
 mod n_plus_one;
 mod regression;
 mod series;
@@ -20,6 +21,7 @@ pub(super) enum EvidenceEntry {
     Deadlock(deadlock::DeadlockEvidenceEntry),
     NPlusOne(n_plus_one::NPlusOneEvidenceEntry),
     Regression(Box<regression::RegressionEvidenceEntry>),
+    Load(load::LoadEvidenceEntry),
 }
 
 /// The evidence as JSON; `None` where there is none.
@@ -30,6 +32,7 @@ pub(super) fn to_value(evidence: &Evidence) -> Option<serde_json::Value> {
         Evidence::Regression(evidence) => EvidenceEntry::Regression(Mirror::mirror(evidence)),
         Evidence::Deadlock(evidence) => EvidenceEntry::Deadlock(Mirror::mirror(evidence)),
         Evidence::NPlusOne(evidence) => EvidenceEntry::NPlusOne(Mirror::mirror(evidence)),
+        Evidence::Load(evidence) => EvidenceEntry::Load(Mirror::mirror(evidence)),
     };
     serde_json::to_value(entry).ok()
 }
@@ -42,6 +45,7 @@ pub(super) fn from_value(value: Option<serde_json::Value>) -> Evidence {
         Some(EvidenceEntry::NPlusOne(entry)) => Evidence::NPlusOne(entry.restore()),
         Some(EvidenceEntry::Deadlock(entry)) => Evidence::Deadlock(entry.restore()),
         Some(EvidenceEntry::SlowQueries(entry)) => Evidence::SlowQueries(entry.restore()),
+        Some(EvidenceEntry::Load(entry)) => Evidence::Load(entry.restore()),
         Some(EvidenceEntry::Regression(entry)) => Evidence::Regression(entry.restore()),
     }
 }

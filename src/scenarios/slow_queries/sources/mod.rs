@@ -323,6 +323,7 @@ fn query(verb: &str, table: &str, hash: u64, statements: Vec<String>, parameters
         statements,
         parameters,
         is_cold: false,
+        weight: 1.0,
         intermediate: Vec::new(),
         budgets: Vec::new(),
         thresholds: crate::project::query::Thresholds::default(),

@@ -1,0 +1,151 @@
+//! `load` against a real server: the line of a query whose service time is known.
+
+use crate::support;
+use plimsoll::capacity::{Error, Options, Question, run};
+use plimsoll::model::evidence::Evidence;
+use plimsoll::model::evidence::load::LoadEvidence;
+use plimsoll::model::{Quiet, ScenarioReport, Verdict};
+use plimsoll::prepare::{Context, Databases};
+use plimsoll::project::Project;
+use plimsoll::project::budget::Budget;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const SCHEMA: &str = "CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL);
+    INSERT INTO accounts SELECT n, 0 FROM generate_series(1, 1000) n; ANALYZE accounts;";
+
+fn project(root: &Path, queries: &str) -> Project {
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("plimsoll.toml", "");
+    write("migrations/001_baseline.sql", SCHEMA);
+    write("queries/all.sql", queries);
+    Project::load(root).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+/// The report, and how many parts of it came before it was whole.
+async fn load(queries: &str, options: &Options) -> (anyhow::Result<ScenarioReport>, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), queries);
+    let target = support::server();
+    let databases = Databases::new(&project, target, &Quiet);
+    let parts = Mutex::new(0);
+    let checkpoint = |_: &ScenarioReport| *parts.lock().unwrap() += 1;
+    let context = Context {
+        project: &project,
+        target,
+        databases: &databases,
+        seed: 42,
+        progress: &Quiet,
+        checkpoint: &checkpoint,
+    };
+    let report = run(&context, options).await;
+    let parts = *parts.lock().unwrap();
+    (report, parts)
+}
+
+fn evidence(report: &ScenarioReport) -> &LoadEvidence {
+    let Evidence::Load(evidence) = &report.evidence else { panic!("{:?}", report.evidence) };
+    evidence
+}
+
+fn limits(text: &str) -> Vec<Budget> {
+    Budget::latency_limits(text).unwrap()
+}
+
+/// Two connections that sleep 5 ms serve at most 400 per second; where the line is below that
+/// depends on how late this machine wakes up.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_known_service_time_lies_below_its_capacity() {
+    let options = Options {
+        connections: Some(2),
+        slice: Duration::from_millis(300),
+        limits: limits("p95 < 100ms"),
+        max_time: Duration::from_secs(40),
+        ..Options::default()
+    };
+    let (report, parts) = load("-- name: sleeps\nSELECT pg_sleep(0.005);", &options).await;
+    let report = report.unwrap();
+    let evidence = evidence(&report);
+    let line = evidence.line.as_ref().unwrap();
+    // A machine that is too busy says that nothing is decided; it never says something wrong.
+    if let Some(holds) = line.sustained_per_s {
+        assert!(holds < 405.0, "{line:?}");
+    }
+    if let (Some(holds), Some(breaks)) = (line.holds_per_s, line.breaks_per_s) {
+        assert!(holds < breaks && report.verdict == Verdict::Pass, "{line:?}");
+    }
+    let overloaded = evidence.steps.iter().rev().find(|step| step.offered_per_s > 420.0);
+    let overloaded = overloaded.expect("the search went above the capacity");
+    assert_ne!(overloaded.outcome, "holds", "{overloaded:?}");
+    assert!(overloaded.completed_per_s < 405.0, "{overloaded:?}");
+    let latency = overloaded.latency.as_ref().unwrap();
+    let service = overloaded.service.as_ref().unwrap();
+    assert!(latency.p50_us > 1.5 * service.p50_us, "the queue is in the latency: {overloaded:?}");
+    assert!(parts >= evidence.steps.len(), "a report after every slice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_far_off_the_line_is_decided_and_errors_are_no_fast_answers() {
+    let options = |question, slice_ms| Options {
+        question,
+        slice: Duration::from_millis(slice_ms),
+        connections: Some(2),
+        limits: limits("p95 < 2s"),
+        ..Options::default()
+    };
+    let (report, _) = load("-- name: one\nSELECT 1;", &options(Question::Rate(40.0), 500)).await;
+    let report = report.unwrap();
+    assert_eq!(report.verdict, Verdict::Pass, "{report:?}");
+    assert!(evidence(&report).line.is_none());
+    // Half of the requests divide by zero: they are answered fast, and count as over the limit.
+    let failing = "-- name: halves\n-- param: n = one_of(0, 1)\nSELECT 1 / :n::int;";
+    let (report, _) = load(failing, &options(Question::Rate(60.0), 500)).await;
+    let report = report.unwrap();
+    assert_eq!(report.verdict, Verdict::Fail, "{report:?}");
+    let codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["rate-not-held", "load-errors"]);
+    let step = &evidence(&report).steps[0];
+    let (sqlstate, count, message) = &step.errors[0];
+    assert_eq!((sqlstate.as_str(), *count + step.completed), ("22012", step.due));
+    assert!(message.contains("division by zero"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_are_rolled_back_and_a_closed_loop_says_that_it_is_one() {
+    let queries = "-- name: deposit\n-- weight: 3\n-- param: id = sample(accounts.id)\n\
+        UPDATE accounts SET balance = balance + 1 WHERE id = :id;\n\
+        -- name: untouched\nSELECT 1 / (count(*) = 0)::int FROM accounts WHERE balance > 0;";
+    // The second one fails unless no account has a balance: it cannot see what is rolled back.
+    let options = Options {
+        question: Question::Clients(3),
+        slice: Duration::from_millis(200),
+        limits: limits("p95 < 1s"),
+        ..Options::default()
+    };
+    let (report, _) = load(queries, &options).await;
+    let report = report.unwrap();
+    let evidence = evidence(&report);
+    assert_eq!((evidence.loop_kind, evidence.connections, report.verdict.word()), ("closed", 3, "pass"));
+    assert_eq!(
+        evidence.queries.iter().map(|q| (q.share, q.writes)).collect::<Vec<_>>(),
+        [(0.75, true), (0.25, false)]
+    );
+    assert!(report.summary.starts_with("closed loop of 3 clients"), "{}", report.summary);
+    assert!(report.warnings.iter().any(|warning| warning.code() == "rolled-back"));
+    let step = &evidence.steps[0];
+    assert!(step.errors.is_empty() && step.completed > 100 && step.over.is_empty(), "{step:?}");
+    assert_eq!(step.latency, step.service);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_on_which_nothing_succeeds_is_refused_with_the_servers_words() {
+    let (outcome, _) = load("-- name: fails\nSELECT 1 / 0;", &Options::default()).await;
+    let error = outcome.unwrap_err();
+    let refusal = error.downcast_ref::<Error>().unwrap();
+    assert!(matches!(refusal, Error::NothingSucceeds { message } if message.contains("22012")), "{refusal}");
+}
