@@ -191,7 +191,7 @@ impl Load<'_> {
             return Err(Error::NothingSucceeds { message }.into());
         }
         let highest = rung_below(self.options.rate_max);
-        let lowest = rung_below(1.0).min(highest);
+        let lowest = rung_below(self.measured.rule.lowest_rate(&self.shares)).min(highest);
         let start = rung_below(START_SHARE * completed as f64 / end.as_secs_f64());
         Ok(Bounds {
             start: coarse(start).clamp(lowest, highest),

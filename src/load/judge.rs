@@ -154,6 +154,17 @@ impl Rule {
         self.slice.mul_f64((requests / rate / self.slice.as_secs_f64()).clamp(1.0, LONGER_MAX))
     }
 
+    /// The lowest rate at which the longest slice holds the requests of a first impression.
+    #[must_use]
+    pub fn lowest_rate(&self, shares: &[f64]) -> f64 {
+        let needed = |limit: &Limit| {
+            let share = limit.query.and_then(|query| shares.get(query)).copied().unwrap_or(1.0);
+            FIRST_REQUESTS / share.max(1e-3)
+        };
+        let requests = self.limits.iter().map(needed).fold(0.0, f64::max);
+        (requests / (LONGER_MAX * self.slice.as_secs_f64())).max(1.0)
+    }
+
     /// How long after the last arrival a request may still be sent: by then it is over every
     /// limit, and a server that stands still does not hold up the run.
     #[must_use]
@@ -407,9 +418,11 @@ mod tests {
         assert_eq!((length(10_000.0, 0), length(10_000.0, 1)), (1.0, 1.0));
         assert!(length(20.0, 0) == 2.0 && length(20.0, 1) > 2.0, "{}", length(20.0, 1));
         assert_eq!(length(0.1, 0), 10.0);
+        assert_eq!(rule.lowest_rate(&[1.0]), 4.0);
         // A query with a tenth of the requests needs ten times as many.
         let own = Rule { limits: vec![Limit { query: Some(0), ..rule.limits[0].clone() }], ..rule.clone() };
         assert_eq!(own.slice_length(100.0, &[0.1], 0).as_secs_f64(), 4.0);
+        assert_eq!(own.lowest_rate(&[0.1]), 40.0);
     }
 
     #[test]

@@ -12,8 +12,10 @@ use super::judge::Outcome;
 pub type Rung = i32;
 
 const RUNGS_PER_DECADE: f64 = 80.0;
-/// A factor of two.
+/// Up by a factor of two.
 const STRIDE: Rung = 24;
+/// Down by a factor of ten: where the first rate breaks there may be none that holds.
+const STRIDE_DOWN: Rung = 80;
 /// The gap that is not halved any more: 12 %.
 const RESOLUTION: Rung = 4;
 /// How far beyond the least rate asked for one is tried that shall hold it: 2.9 to 5.9 %.
@@ -85,7 +87,7 @@ pub fn next_rung(tried: &[Tried], bounds: &Bounds) -> Option<Rung> {
             (Some(high), None)
         }
         Some(broken) => match below(broken) {
-            None if low > bounds.lowest => return Some((low - STRIDE).max(bounds.lowest)),
+            None if low > bounds.lowest => return Some((low - STRIDE_DOWN).max(bounds.lowest)),
             held => (held, Some(broken)),
         },
     };

@@ -3,6 +3,7 @@
 
 use crate::model::evidence::Evidence;
 use crate::model::evidence::deadlock::ContentionPoint;
+use crate::model::evidence::load::{LoadEvidence, LoadLatency, LoadStep};
 use crate::model::evidence::slow_queries::{BudgetEvidence, QueryEvidence, VolumeEvidence};
 use crate::model::{
     Finding, Measurement, MeasurementWarning, RunReport, Scenario, ScenarioReport, Variant, Verdict,
@@ -22,6 +23,7 @@ pub fn rows(report: &RunReport) -> Vec<(&'static str, Value)> {
         ("warnings", warnings(report)),
         ("budgets", budgets(report)),
         ("load_points", load_points(report)),
+        ("load_steps", load_steps(report)),
     ];
     for row in tables.iter_mut().flat_map(|(_, rows)| rows) {
         storable(row);
@@ -246,6 +248,42 @@ fn load_point(report: &RunReport, ordinal: usize, point: &ContentionPoint) -> Va
         "retries": point.retries,
         "p50_ms": point.latency.p50_us * 1e-3,
         "p99_ms": point.latency.p99_us * 1e-3,
+    })
+}
+
+fn load_steps(report: &RunReport) -> Vec<Value> {
+    let steps = report.scenarios.iter().filter_map(|entry| match &entry.evidence {
+        Evidence::Load(evidence) => Some(evidence),
+        _ => None,
+    });
+    let steps = steps.flat_map(|evidence| evidence.steps.iter().map(move |step| (evidence, step)));
+    steps.enumerate().map(|(ordinal, (evidence, step))| load_step(report, ordinal, evidence, step)).collect()
+}
+
+fn load_step(report: &RunReport, ordinal: usize, evidence: &LoadEvidence, step: &LoadStep) -> Value {
+    // What requests without an answer reach into is not finite, and so NULL.
+    let ms = |of: fn(&LoadLatency) -> f64| step.latency.as_ref().map(|latency| of(latency) * 1e-3);
+    json!({
+        "run_id": report.run_id,
+        "ordinal": ordinal,
+        "volume": evidence.volume,
+        "loop_kind": evidence.loop_kind,
+        "offered_per_s": step.offered_per_s,
+        "outcome": step.outcome,
+        "because": step.because,
+        "requests": step.due,
+        "completed": step.completed,
+        "completed_per_s": step.completed_per_s,
+        "queued": step.queued,
+        "dropped": step.dropped,
+        "errors": step.errors.iter().map(|(_, count, _)| count).sum::<u64>(),
+        "p50_ms": ms(|latency| latency.p50_us),
+        "p95_ms": ms(|latency| latency.p95_us),
+        "p99_ms": ms(|latency| latency.p99_us),
+        "service_p95_ms": step.service.as_ref().map(|service| service.p95_us * 1e-3),
+        "generator_late_p99_ms": step.lateness_p99_us * 1e-3,
+        "generator_cpu_share": step.generator_cpu_share,
+        "slices": step.slices.len(),
     })
 }
 

@@ -1,13 +1,15 @@
 //! `load` against a real server: the line of a query whose service time is known.
 
-use crate::support;
+use crate::cli::{code, plimsoll, stderr};
+use crate::{export, support};
 use plimsoll::capacity::{Error, Options, Question, run};
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::load::LoadEvidence;
-use plimsoll::model::{Quiet, ScenarioReport, Verdict};
+use plimsoll::model::{Quiet, Scenario, ScenarioReport, Verdict};
 use plimsoll::prepare::{Context, Databases};
 use plimsoll::project::Project;
 use plimsoll::project::budget::Budget;
+use plimsoll::report::{Format, json};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -148,4 +150,100 @@ async fn a_load_on_which_nothing_succeeds_is_refused_with_the_servers_words() {
     let error = outcome.unwrap_err();
     let refusal = error.downcast_ref::<Error>().unwrap();
     assert!(matches!(refusal, Error::NothingSucceeds { message } if message.contains("22012")), "{refusal}");
+}
+
+fn written(format: Format) -> String {
+    let mut run = export::full_run();
+    run.scenarios.retain(|entry| entry.scenario == Scenario::Load);
+    let mut bytes = Vec::new();
+    format.write(&run, false, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_terminal_shows_the_curve_with_the_line() {
+    let text = written(Format::Terminal);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("open loop")).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn the_page_draws_the_curve_and_says_it_in_words() {
+    let page = written(Format::Html);
+    for part in [
+        "Latency over the offered rate",
+        "holds at 355/s, breaks at 398/s, 200/s is required",
+        ">required: 200/s</text>",
+        ">p95 &lt; 50ms</text>",
+        "Which rate does the database hold",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    // p50, p95, and p99 as far as there are answers.
+    assert_eq!(page.matches("<polyline").count(), 3);
+}
+
+#[test]
+fn a_kept_load_reads_back_as_it_was_written() {
+    let run = json::read(&written(Format::Json)).unwrap();
+    let read = evidence(&run.scenarios[0]).clone();
+    let whole = export::load_evidence();
+    assert_eq!((&read.line, &read.limits, &read.queries), (&whole.line, &whole.limits, &whole.queries));
+    assert_eq!(read.steps.len(), 3);
+    // JSON has no infinity: a figure that was none reads as none.
+    assert!(read.steps[2].latency.as_ref().unwrap().p99_us.is_nan());
+}
+
+/// Through the program: what cannot be is refused before a server is started.
+#[test]
+fn wrong_usage_is_refused_with_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path(), "-- name: one\nSELECT 1;");
+    for (arguments, said) in [
+        (vec!["absent"], "no query is called `absent`; there are one"),
+        (vec!["--limit", "p95 < 5"], "--limit"),
+        (vec!["--limit", "buffers < 5"], "not a limit on p50, p90, p95 or p99"),
+        (vec!["--at-least", "0"], "a rate is a number of requests per second"),
+        (vec!["--at-least", "2000", "--max-rate", "1000"], "--max-rate is 1000/s: raise it"),
+        (vec!["--slice", "1ms"], "a slice is from 100ms to 60s long"),
+        (vec!["--rate", "5", "--clients", "2"], "cannot be used with"),
+        (vec!["--find", "--rate", "5"], "cannot be used with"),
+        (vec!["--volume", "absent"], "no volume is called `absent`"),
+    ] {
+        let output = plimsoll(folder.path()).arg("load").args(&arguments).output().unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(!folder.path().join("reports").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_precious_database_is_only_read_and_a_gate_has_exit_codes() {
+    let database = support::database("load precious").await;
+    database.execute(SCHEMA).await;
+    let folder = tempfile::tempdir().unwrap();
+    let queries = "-- name: look\nSELECT 1;\n-- name: change\nUPDATE accounts SET balance = 1;";
+    project(folder.path(), queries);
+    let url = database.target.url_for(&database.name);
+    let run = |arguments: &[&str]| {
+        let mut command = plimsoll(folder.path());
+        let common = ["load", "--url", &url, "--connections", "2", "--slice", "300ms", "--limit", "p95 < 2s"];
+        let output = command.args(common).args(arguments).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+        (code(&output), text)
+    };
+    let (passed, text) = run(&["--rate", "30"]);
+    assert_eq!(passed, 0, "{text}");
+    assert!(text.contains("change: left out, the database may only be read"), "{text}");
+    assert!(text.contains("30/s holds"), "{text}");
+    let (refused, text) = run(&["change"]);
+    assert_eq!(refused, 2, "{text}");
+    assert!(text.contains("change writes, and the database may only be read"), "{text}");
+    // A second in the server for each request of two connections: at most 2/s.
+    std::fs::write(folder.path().join("queries/all.sql"), "-- name: slow\nSELECT pg_sleep(1);").unwrap();
+    let (failed, text) = run(&["--rate", "40"]);
+    assert_eq!(failed, 1, "{text}");
+    assert!(text.contains("rate-not-held") && text.contains("40/s does not hold"), "{text}");
+    let changed = database.session().await.query_one("SELECT max(balance) FROM accounts", &[]).await.unwrap();
+    assert_eq!(changed.get::<_, i32>(0), 0, "a precious database is as it was");
 }

@@ -8,10 +8,15 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::deadlock::{ContentionPoint, DeadlockEvidence, LatencySummary};
+use plimsoll::model::evidence::load::{
+    LoadDecision, LoadEvidence, LoadLatency, LoadLimit, LoadLine, LoadQuery, LoadSlice, LoadStep,
+};
 use plimsoll::model::evidence::slow_queries::{
     BudgetEvidence, QueryEvidence, SlowQueriesEvidence, VolumeEvidence,
 };
-use plimsoll::model::{RunReport, SourceLocation, Unit, Verdict};
+use plimsoll::model::{
+    Measurement, RunReport, Scenario, ScenarioReport, SourceLocation, Unit, Variant, Verdict,
+};
 use plimsoll::postgres::results::{RunRows, store};
 use plimsoll::report::{json, kept_run, tables};
 use prost::Message as _;
@@ -30,6 +35,7 @@ pub(crate) fn full_run() -> RunReport {
         contention_sweep: [1, 2, 4, 8].into_iter().map(load_point).collect(),
         ..DeadlockEvidence::default()
     });
+    run.scenarios.push(load());
     for entry in &mut run.scenarios {
         entry.warnings.retain(|warning| warning.code() != "evidence-of-another-version");
     }
@@ -78,6 +84,83 @@ fn budgets() -> SlowQueriesEvidence {
     SlowQueriesEvidence { volumes: vec![volume], ..SlowQueriesEvidence::default() }
 }
 
+/// A line between 355 and 398 requests per second.
+fn load() -> ScenarioReport {
+    let measurement = |metric, value| Measurement {
+        subject: "all requests".into(),
+        metric,
+        unit: Unit::PerSecond,
+        value,
+        samples: 6,
+        interval: None,
+        volume: Some("small".into()),
+        variant: Variant::Only,
+    };
+    ScenarioReport {
+        scenario: Scenario::Load,
+        verdict: Verdict::Pass,
+        summary: "holds at 355/s, breaks at 398/s (measured; no rate is required)".into(),
+        findings: Vec::new(),
+        measurements: vec![measurement("holds_at", 355.0), measurement("breaks_at", 398.0)],
+        evidence: Evidence::Load(load_evidence()),
+        warnings: Vec::new(),
+        duration_ms: 20_000,
+    }
+}
+
+pub(crate) fn load_evidence() -> LoadEvidence {
+    let step = |offered_per_s: f64, outcome, p95_us, dropped| LoadStep {
+        offered_per_s,
+        outcome,
+        because: "p95 < 50ms".into(),
+        due: 2000,
+        completed: 2000 - dropped,
+        queued: 100,
+        dropped,
+        completed_per_s: offered_per_s.min(370.0),
+        latency: Some(LoadLatency {
+            samples: 2000,
+            avg_us: 6_000.0,
+            p50_us: 5_300.0,
+            p90_us: 9_000.0,
+            p95_us,
+            p99_us: if dropped > 0 { f64::INFINITY } else { 2.0 * p95_us },
+            max_us: f64::INFINITY,
+        }),
+        slices: vec![LoadSlice::default(); 6],
+        ..LoadStep::default()
+    };
+    LoadEvidence {
+        volume: "small".into(),
+        loop_kind: "open",
+        pacing: "poisson",
+        connections: 2,
+        queries: vec![LoadQuery { query: "sleeper".into(), share: 1.0, writes: false, parameter_sets: 1 }],
+        limits: vec![LoadLimit {
+            text: "p95 < 50ms".into(),
+            query: None,
+            quantile: 0.95,
+            limit_us: 50_000.0,
+            origin: "default",
+        }],
+        steps: vec![
+            step(178.0, "open", 10_300.0, 0),
+            step(355.0, "holds", 44_000.0, 0),
+            step(398.0, "breaks", 140_000.0, 84),
+        ],
+        line: Some(LoadLine {
+            holds_per_s: Some(355.0),
+            sustained_per_s: Some(346.0),
+            breaks_per_s: Some(398.0),
+            generator_bound_per_s: None,
+            because: "p95 < 50ms is broken".into(),
+            verdict: Verdict::Pass,
+        }),
+        at_least: Some(200.0),
+        decision: LoadDecision { confidence: 0.95, ..LoadDecision::default() },
+    }
+}
+
 fn load_point(workers: u32) -> ContentionPoint {
     ContentionPoint {
         deadlock_timeout_us: 100_000.0,
@@ -122,10 +205,11 @@ async fn exporting_a_run_twice_leaves_the_same_rows_as_once() {
     let run = full_run();
     assert_eq!(store(&url, &[rows(&run)]).await.unwrap().found_version, 0);
     let once = content(&database).await;
-    assert_eq!(store(&url, &[rows(&run)]).await.unwrap().found_version, 2);
+    assert_eq!(store(&url, &[rows(&run)]).await.unwrap().found_version, 3);
     assert_eq!(content(&database).await, once);
     assert_eq!(once.lines().filter(|line| line.starts_with("runs ")).count(), 1);
     assert_eq!(once.lines().filter(|line| line.starts_with("load_points ")).count(), 4);
+    assert_eq!(once.lines().filter(|line| line.starts_with("load_steps ")).count(), 3);
     assert!(once.lines().any(|line| line.starts_with("budgets ")), "{once}");
 }
 
@@ -189,7 +273,7 @@ async fn a_partial_run_is_marked_and_replaced_by_the_whole_one() {
     assert_eq!(number(&database, partial_runs).await, 1);
     store(&url, &[rows(&whole)]).await.unwrap();
     assert_eq!(number(&database, partial_runs).await, 0);
-    assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.scenarios").await, 4);
+    assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.scenarios").await, 5);
 }
 
 #[tokio::test]
@@ -235,7 +319,7 @@ async fn two_exports_at_once_make_the_tables_once() {
     let (a, b) = tokio::join!(store(&url, &first), store(&url, &second));
     let mut found = [a.unwrap().found_version, b.unwrap().found_version];
     found.sort_unstable();
-    assert_eq!(found, [0, 2]);
+    assert_eq!(found, [0, 3]);
     assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.runs").await, 2);
 }
 
@@ -252,7 +336,7 @@ async fn tables_of_an_earlier_version_are_brought_up_to_date_with_their_rows() {
         ))
         .await;
     let stored = store(&database.target.url_for(&database.name), &[rows(&full_run())]).await.unwrap();
-    assert_eq!((stored.found_version, stored.version), (1, 2));
+    assert_eq!((stored.found_version, stored.version), (1, 3));
     assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.runs").await, 2);
     assert!(number(&database, "SELECT count(*) FROM plimsoll.budgets").await > 0);
 }

@@ -7,6 +7,7 @@ mod deadlock;
 mod deadlock_sweep;
 mod growth;
 mod latency;
+mod load;
 mod n_plus_one;
 mod over_time;
 mod plan_trees;
@@ -20,7 +21,8 @@ use crate::model::evidence::Evidence;
 /// The figures of one scenario, as markup.
 pub(super) fn of(evidence: &Evidence) -> Vec<String> {
     match evidence {
-        Evidence::None | Evidence::Load(_) => Vec::new(),
+        Evidence::None => Vec::new(),
+        Evidence::Load(evidence) => load::figures(evidence),
         Evidence::SlowQueries(evidence) => budgets::figures(evidence),
         Evidence::Regression(evidence) => regression::figures(evidence),
         Evidence::Deadlock(evidence) => {
