@@ -10,10 +10,41 @@ use crate::report::units;
 
 /// More budgets than this are in the table only.
 const BUDGETS_DRAWN: usize = 60;
-const ROW_HEIGHT: f64 = 26.0;
-const LABEL_WIDTH: f64 = 250.0;
-const SCALE_WIDTH: f64 = 460.0;
-const VALUE_WIDTH: f64 = 250.0;
+
+/// Where the parts of a row stand: beside each other, or on a narrow screen the words above their bar.
+struct Layout {
+    row_height: f64,
+    width: f64,
+    /// The ends of the scale.
+    scale: (f64, f64),
+    /// The words' distance above the bar.
+    words_above: f64,
+    /// Where the query's name stands, and how much of it.
+    name: (f64, Anchor, usize),
+    /// Where the value stands.
+    value: (f64, Anchor),
+    /// The value beside its budget, in as many words as there is room for.
+    value_text: fn(&BudgetEvidence, f64, f64) -> String,
+}
+
+const WIDE: Layout = Layout {
+    row_height: 26.0,
+    width: 960.0,
+    scale: (250.0, 710.0),
+    words_above: -4.0,
+    name: (240.0, Anchor::End, 32),
+    value: (718.0, Anchor::Start),
+    value_text: |budget, value, _| cut(&format!("{} of {}", units::duration_us(value), budget.text), 32),
+};
+const NARROW: Layout = Layout {
+    row_height: 42.0,
+    width: 356.0,
+    scale: (6.0, 350.0),
+    words_above: 14.0,
+    name: (0.0, Anchor::Start, 26),
+    value: (356.0, Anchor::End),
+    value_text: |_, value, limit| format!("{} of {}", units::duration_us(value), units::duration_us(limit)),
+};
 
 pub(super) fn figures(evidence: &SlowQueriesEvidence) -> Vec<String> {
     let mut figures: Vec<_> = evidence.volumes.iter().filter_map(time_budgets).collect();
@@ -35,15 +66,21 @@ fn timed(volume: &VolumeEvidence) -> Vec<(&str, &BudgetEvidence, f64, f64)> {
         .collect()
 }
 
+/// Drawn for a wide and for a narrow screen; the page shows one of the two.
 fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
+    let (wide, narrow) = (budgets_in(&WIDE, volume)?, budgets_in(&NARROW, volume)?);
+    Some(format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>"))
+}
+
+fn budgets_in(layout: &Layout, volume: &VolumeEvidence) -> Option<String> {
     let budgets = timed(volume);
     let all = budgets.iter().flat_map(|(_, b, value, limit)| {
         let interval = b.interval.map_or([*value; 2], |i| [i.low, i.high]);
         [*value, *limit].into_iter().chain(interval)
     });
-    let scale = LogScale::around(all, LABEL_WIDTH, LABEL_WIDTH + SCALE_WIDTH)?;
-    let height = 40.0 + ROW_HEIGHT * budgets.len() as f64;
-    let mut drawing = Drawing::new(LABEL_WIDTH + SCALE_WIDTH + VALUE_WIDTH, height);
+    let scale = LogScale::around(all, layout.scale.0, layout.scale.1)?;
+    let height = 40.0 + layout.row_height * budgets.len() as f64;
+    let mut drawing = Drawing::new(layout.width, height);
     for tick in scale.ticks() {
         let x = scale.at(tick);
         drawing.line((x, 20.0), (x, height), "line", true);
@@ -51,8 +88,8 @@ fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
     }
     let mut words = Vec::new();
     for (row, (query, budget, value, limit)) in budgets.iter().enumerate() {
-        let y = 36.0 + ROW_HEIGHT * row as f64;
-        draw_budget(&mut drawing, &scale, y, query, budget, (*value, *limit));
+        let y = 36.0 + layout.words_above.max(0.0) + layout.row_height * row as f64;
+        draw_budget(&mut drawing, layout, (&scale, y), query, budget, (*value, *limit));
         words.push(format!(
             "{query} {}: {}, {}",
             budget.text,
@@ -69,8 +106,8 @@ fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
 
 fn draw_budget(
     drawing: &mut Drawing,
-    scale: &LogScale,
-    y: f64,
+    layout: &Layout,
+    (scale, y): (&LogScale, f64),
     query: &str,
     budget: &BudgetEvidence,
     figures: (f64, f64),
@@ -82,7 +119,9 @@ fn draw_budget(
         Verdict::Inconclusive { .. } => "doubt",
         Verdict::Skipped { .. } => "skip",
     };
-    drawing.text((LABEL_WIDTH - 10.0, y + 4.0), Anchor::End, "ink", false, &cut(query, 32));
+    let words_y = y - layout.words_above;
+    let (x, anchor, characters) = layout.name;
+    drawing.text((x, words_y), anchor, "ink", false, &cut(query, characters));
     let (low, high) = budget.interval.map_or((value, value), |i| (i.low, i.high));
     let left = scale.at(if low.is_finite() { low } else { scale.low });
     let right = scale.at(if high.is_finite() { high } else { scale.high });
@@ -95,8 +134,9 @@ fn draw_budget(
         Verdict::Inconclusive { .. } => "?",
         Verdict::Skipped { .. } => "–",
     };
-    let text = format!("{sign} {} of {}", units::duration_us(value), budget.text);
-    drawing.text((LABEL_WIDTH + SCALE_WIDTH + 8.0, y + 4.0), Anchor::Start, colour, true, &cut(&text, 34));
+    let (x, anchor) = layout.value;
+    let text = format!("{sign} {}", (layout.value_text)(budget, value, limit));
+    drawing.text((x, words_y), anchor, colour, true, &text);
 }
 
 /// The plan of every query with a broken budget.
