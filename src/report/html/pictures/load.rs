@@ -87,14 +87,16 @@ fn draw_line(drawing: &mut Drawing, x: &LogScale, evidence: &LoadEvidence) -> St
         said.push(format!("{word} at {breaks}/s"));
     }
     if let Some(floor) = evidence.at_least {
-        drawing.line((x.at(floor), TOP), (x.at(floor), BOTTOM), "ink", true);
-        drawing.text(
-            (x.at(floor) - 5.0, BOTTOM - 8.0),
-            Anchor::End,
-            "ink",
-            true,
-            &format!("required: {floor}/s"),
-        );
+        let words = format!("required: {floor}/s");
+        if floor < x.low {
+            // Left of what was tried.
+            drawing.text((LEFT + 4.0, BOTTOM - 8.0), Anchor::Start, "ink", true, &format!("◂ {words}"));
+        } else {
+            let is_left = x.at(floor) < 0.5 * (LEFT + RIGHT);
+            let (anchor, beside) = if is_left { (Anchor::Start, 5.0) } else { (Anchor::End, -5.0) };
+            drawing.line((x.at(floor), TOP), (x.at(floor), BOTTOM), "ink", true);
+            drawing.text((x.at(floor) + beside, BOTTOM - 8.0), anchor, "ink", true, &words);
+        }
         said.push(format!("{floor}/s is required"));
     }
     if said.is_empty() { "no rate is decided".into() } else { said.join(", ") }
@@ -123,7 +125,7 @@ fn draw_curves(drawing: &mut Drawing, x: &LogScale, y: &LogScale, steps: &[LoadS
             let value = step.latency.as_ref().map(of).filter(|us| us.is_finite() && *us > 0.0)?;
             Some((x.at(step.offered_per_s), y.at(value)))
         };
-        let points: Vec<(f64, f64)> = steps.iter().filter_map(at).collect();
+        let points: Vec<(f64, f64)> = steps.iter().map_while(at).collect();
         drawing.polyline(&points, colour, false);
         points.iter().for_each(|point| drawing.dot(*point, 3.5, colour));
         let Some(last) = points.last() else { continue };
