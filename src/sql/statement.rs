@@ -55,6 +55,25 @@ pub fn split_statements(text: &str) -> Vec<Range<usize>> {
     statements
 }
 
+/// The same statements with the comments that belong to each: those in front of it, up to the
+/// statement before, and those behind it, up to its semicolon; behind the last one, up to the end.
+#[must_use]
+pub fn with_comments(text: &str, statements: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let mut spans = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.iter().enumerate() {
+        let end = statements.get(index + 1).map_or(text.len(), |next| {
+            // Between two statements nothing else is code, so this is the semicolon that parts them.
+            let gap = &text[statement.end..next.start];
+            let semicolon = tokens(gap).find(|token| token.kind == TokenKind::Semicolon);
+            statement.end + semicolon.map_or(0, |token| token.start)
+        });
+        spans.push(start..end);
+        start = end;
+    }
+    spans
+}
+
 /// Follows `CREATE … FUNCTION … BEGIN ATOMIC … END`, the only statement with semicolons inside.
 #[derive(Default)]
 struct Body {
@@ -211,6 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn comments_belong_to_the_statement_they_stand_by() {
+        let check = |text: &str, expected: &[&str]| {
+            let statements = split_statements(text);
+            let found: Vec<_> =
+                with_comments(text, &statements).into_iter().map(|range| &text[range]).collect();
+            assert_eq!(found, expected);
+        };
+        check("/*a*/ select 1 /*b*/", &["/*a*/ select 1 /*b*/"]);
+        check("select 1; /*a*/", &["select 1; /*a*/"]);
+        check(
+            "/*a*/ select 1 /*b;*/; ; /*c*/ select 2 -- d",
+            &["/*a*/ select 1 /*b;*/", "; ; /*c*/ select 2 -- d"],
+        );
+        check("/*a*/", &[]);
+    }
+
+    #[test]
     fn kinds() {
         use StatementKind::*;
         for (statement, expected) in [
@@ -248,7 +284,11 @@ mod tests {
             text in r#"([a-z ;()'"$-]|create function |begin atomic |end |case |\$\$|é){0,30}"#
         ) {
             let mut position = 0;
-            for range in split_statements(&text) {
+            let statements = split_statements(&text);
+            let with_comments = with_comments(&text, &statements);
+            prop_assert_eq!(with_comments.len(), statements.len());
+            for (range, wider) in statements.into_iter().zip(with_comments) {
+                prop_assert!(wider.start <= range.start && wider.end >= range.end);
                 prop_assert!(range.start >= position && range.end > range.start);
                 position = range.end;
                 let _ = statement_kind(&text[range]);

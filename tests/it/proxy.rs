@@ -273,6 +273,9 @@ async fn statements_carry_transaction_scope_and_name() {
         "BEGIN; SET plimsoll.scope = 'gone'; ROLLBACK",
         "SELECT 4",
         "SELECT 5 /*traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'*/",
+        "RESET plimsoll.scope",
+        "SELECT 6 /*traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'*/",
+        "SELECT 7 /*plimsoll_scope='b'*/; SELECT 8 /*plimsoll_scope='c'*/",
     ] {
         client.query(text);
     }
@@ -283,7 +286,11 @@ async fn statements_carry_transaction_scope_and_name() {
         .map(|record| (record.transaction.is_some(), record.scope.as_deref()))
         .collect();
     let a = Some("test_a");
-    assert_eq!(found, [(false, a), (true, Some("inner")), (false, a), (false, a), (false, a)]);
+    let from_comments =
+        ["trace 5bd66ef5095369c7b0d1f8f4bd33716a", "b", "c"].map(|scope| (false, Some(scope)));
+    let mut expected = vec![(false, a), (true, Some("inner")), (false, a), (false, a), (false, a)];
+    expected.extend(from_comments);
+    assert_eq!(found, expected);
     assert!(records(&recording).iter().all(|record| record.application_name.as_deref() == Some("shop")));
     let blocks: Vec<Option<u64>> =
         records(&recording)[2..6].iter().map(|record| record.transaction).collect();

@@ -40,6 +40,12 @@ fn started() -> Vec<Piece> {
     vec![(true, startup), (false, message(b'Z', b"I"))]
 }
 
+fn started_without_scope() -> Vec<Piece> {
+    let mut startup = Vec::new();
+    encode::startup(&mut startup, encode::PROTOCOL_3_0, &[("user", "ann")]);
+    vec![(true, startup), (false, message(b'Z', b"I"))]
+}
+
 fn query(text: &str) -> Piece {
     let mut out = Vec::new();
     encode::query(&mut out, text.as_bytes());
@@ -64,6 +70,37 @@ fn a_session_is_followed_however_its_bytes_are_split() {
     assert_eq!(whole.0[0].kept_arguments, Some(vec![Some("1".into())]));
     for chunk in 1..9 {
         assert_eq!(follow(&pieces, chunk), whole);
+    }
+}
+
+/// Where sqlcommenter, Rails and others put them: behind the statement, or before it.
+#[test]
+fn tags_around_a_statement_are_its_own() {
+    let tagged = |text: &str| {
+        let mut pieces = started_without_scope();
+        pieces.push(query(text));
+        let found = |record: &StatementRecord| {
+            assert_eq!(record.shape.text, "select ?", "{text}");
+            let call_site = record.tags.as_ref().and_then(|tags| tags.get("line")).unwrap_or("-");
+            format!("{} {call_site}", record.scope.as_deref().unwrap_or("-"))
+        };
+        follow(&pieces, usize::MAX).0.iter().map(found).collect::<Vec<_>>()
+    };
+    let trace = "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'";
+    let of_trace = "trace 5bd66ef5095369c7b0d1f8f4bd33716a -";
+    for (text, expected) in [
+        ("select 1 /*plimsoll_scope='abd',line='3'*/", &["abd 3"][..]),
+        ("select 1 /*plimsoll_scope='abd',line='3'*/;", &["abd 3"]),
+        ("select 1; /*plimsoll_scope='abd',line='3'*/", &["abd 3"]),
+        ("/*plimsoll_scope='abd',line='3'*/ select 1", &["abd 3"]),
+        ("select /*plimsoll_scope='abd',line='3'*/ 1", &["abd 3"]),
+        ("select 1 /*controller:orders,line:3*/", &["- 3"]),
+        (&format!("select 1 /*{trace}*/"), &[of_trace]),
+        ("select 1; select 2 /*plimsoll_scope='abd',line='3'*/", &["- -", "abd 3"]),
+        ("/*line='1'*/ select 1 /*plimsoll_scope='a'*/; /*line='2'*/ select 2", &["a 1", "- 2"]),
+        ("select 1 -- /*line='3'*/", &["- -"]),
+    ] {
+        assert_eq!(tagged(text), expected, "{text}");
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::command::{Command, command};
 use super::hashing::Table;
-use crate::sql::statement::split_statements;
+use crate::sql::statement::{split_statements, with_comments};
 use crate::trace::{Bounds, StatementShape, StatementTemplate, Tags, ValueHasher, comment_tags};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,9 +64,11 @@ impl Texts {
             return found.clone();
         }
         let written = String::from_utf8_lossy(text);
-        let statements: Statements = split_statements(&written)
+        let spans = split_statements(&written);
+        let statements: Statements = with_comments(&written, &spans)
             .into_iter()
-            .map(|span| Rc::new(self.analyse(&written[span], true)))
+            .zip(spans)
+            .map(|(commented, span)| Rc::new(self.analyse(&written[span], &written[commented], true)))
             .collect();
         if text.len() <= TEXT_BYTES_KEPT {
             if self.known.len() >= TEXTS_MAX || self.known_bytes + text.len() > TEXT_BYTES_MAX {
@@ -79,7 +81,8 @@ impl Texts {
         statements
     }
 
-    fn analyse(&mut self, text: &str, is_outer: bool) -> Statement {
+    /// `commented` is the text with the comments around it, where frameworks put their tags.
+    fn analyse(&mut self, text: &str, commented: &str, is_outer: bool) -> Statement {
         let mut template = StatementTemplate::parse(text, &self.hasher, &self.bounds);
         self.share(&mut template.shape);
         let command = if is_outer { command(text) } else { Command::Other };
@@ -87,8 +90,8 @@ impl Texts {
             Command::Prepare { inner, .. } | Command::Declare { inner, .. } => text.get(inner.clone()),
             _ => None,
         };
-        let inner = inner.map(|inner| Rc::new(self.analyse(inner, false)));
-        let tags = if text.contains("/*") { comment_tags(text) } else { None };
+        let inner = inner.map(|inner| Rc::new(self.analyse(inner, inner, false)));
+        let tags = if commented.contains("/*") { comment_tags(commented) } else { None };
         let scope = tags.as_ref().and_then(Tags::scope).map(Arc::from);
         let text = self.keeps_values.then(|| text.into());
         Statement { template, command, tags: tags.map(Arc::new), scope, inner, text }
