@@ -59,6 +59,9 @@ pub(super) async fn run(
     let project = if has_source { load_project_or_default(global)? } else { load_project(global)? };
     check_traces(&options.traces)?;
     options.record.check()?;
+    if !options.command.is_empty() {
+        options.record.check_command(&options.command)?;
+    }
     // Before the command runs: its time is somebody's.
     scenario::read_baseline(&project, options.baseline.as_deref())
         .map_err(|error| Failure::Usage(format!("{error:#}")))?;
@@ -77,7 +80,7 @@ pub(super) async fn run(
     let job = if !options.command.is_empty() {
         Job::RecordedCommand {
             words: options.command.clone(),
-            record: options.record.clone(),
+            record: options.record.with_threshold(options.threshold),
             options: chosen,
         }
     } else if options.traces.is_empty() {

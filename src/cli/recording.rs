@@ -42,6 +42,9 @@ pub(super) struct RecordOptions {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// The command line's threshold of `n-plus-one`, for `--findings`.
+    #[arg(skip)]
+    threshold: Option<u64>,
     /// The volume that the command's database has, where it runs at several.
     #[arg(skip)]
     volume: Option<String>,
@@ -89,6 +92,11 @@ impl RecordOptions {
         }
     }
 
+    /// The same, where the command line has a threshold for `--findings` to go by.
+    pub(super) fn with_threshold(&self, threshold: Option<u64>) -> Self {
+        Self { threshold, ..self.clone() }
+    }
+
     /// Looks at the files that the options name, before anything is started for them.
     ///
     /// # Errors
@@ -99,6 +107,15 @@ impl RecordOptions {
                 .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         }
         self.variables().map(drop)
+    }
+
+    /// Looks for the command's program, before a server is started for it.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be run.
+    pub(super) fn check_command(&self, words: &[String]) -> Result<(), Failure> {
+        let command = self.command(words)?;
+        command.check().map_err(|error| Failure::Environment(error.into()))
     }
 
     fn variables(&self) -> Result<Vec<(String, String)>, Failure> {
@@ -246,7 +263,8 @@ async fn record_on(
 ) -> Result<Recorded, Failure> {
     let upstream = session.target.url_for(&database);
     let proxy_options = {
-        let threshold = session.project.settings.n_plus_one.threshold;
+        let of_project = session.project.settings.n_plus_one.threshold;
+        let threshold = options.threshold.unwrap_or(of_project);
         options.proxy_options(&upstream, &words.join(" "), destination, threshold)
     };
     let command = options.command(words)?;

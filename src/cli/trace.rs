@@ -23,6 +23,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let project = load_project_or_default(global)?;
     options.record.check()?;
+    options.record.check_command(&options.command)?;
     let recorded = with_session(global, terminal, &project, async |session| {
         record(session, &options.record, &options.command, Destination::File(trace_file(global))).await
     })

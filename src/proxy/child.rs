@@ -6,6 +6,7 @@ use super::error::Error;
 use super::recorder::{Options, Recorder, Recording};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,6 +22,36 @@ pub struct ChildCommand {
     /// Variables to add, from environment files; those that hold a URL of the
     /// same database are rewritten.
     pub variables: Vec<(String, String)>,
+}
+
+impl ChildCommand {
+    /// Looks for the program as the command would be started.
+    ///
+    /// # Errors
+    /// It is not there, or not a program.
+    pub fn check(&self) -> Result<(), Error> {
+        let Some(program) = self.words.first() else { return Err(not_found("")) };
+        let path = self.variables.iter().rev().find(|(name, _)| name == "PATH");
+        let path = path.map(|(_, value)| OsString::from(value)).or_else(|| std::env::var_os("PATH"));
+        let is_found = if program.to_string_lossy().contains('/') {
+            is_program(Path::new(program))
+        } else {
+            let folders = path.unwrap_or_default();
+            std::env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
+        };
+        if is_found { Ok(()) } else { Err(not_found(&program.to_string_lossy())) }
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    let is_executable = |metadata: std::fs::Metadata| {
+        metadata.is_file() && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0
+    };
+    std::fs::metadata(path).is_ok_and(is_executable)
+}
+
+fn not_found(program: &str) -> Error {
+    Error::Spawn { program: program.to_owned(), source: std::io::ErrorKind::NotFound.into() }
 }
 
 /// How the command ended.

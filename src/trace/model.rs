@@ -6,6 +6,7 @@
 
 use super::Tags;
 use super::value::ValueHash;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a recorder keeps at most; reaching a bound is counted in [`Losses`].
@@ -244,6 +245,17 @@ pub struct ScopeLimit {
     pub statements: Option<u64>,
 }
 
+impl ScopeLimit {
+    /// What it bounds: a scope, which may span connections, or what one connection asks outside of any.
+    #[must_use]
+    pub fn key(&self) -> (Option<Arc<str>>, u64) {
+        (self.scope.clone(), if self.scope.is_some() { 0 } else { self.connection })
+    }
+}
+
+/// Scopes whose own bounds on statements a trace in memory keeps: the last ones.
+pub const LIMITS_MAX: usize = 10_000;
+
 /// A whole trace in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -253,8 +265,10 @@ pub struct Trace {
     pub statements: Vec<StatementRecord>,
     /// Names of tables.
     pub tables: Vec<TableName>,
-    /// Bounds on scopes, in the order in which they were set.
+    /// Bounds on scopes, in the order in which they were set: the last of each scope.
     pub limits: Vec<ScopeLimit>,
+    /// Bounds beyond [`LIMITS_MAX`] scopes, which were left out.
+    pub limits_left_out: u64,
     /// Everything lost.
     pub losses: Losses,
     /// Connections accepted.
@@ -272,6 +286,7 @@ impl Trace {
             statements: Vec::new(),
             tables: Vec::new(),
             limits: Vec::new(),
+            limits_left_out: 0,
             losses: Losses::default(),
             connections: 0,
             complete: false,
@@ -284,10 +299,27 @@ impl Trace {
             TraceEvent::Statement(record) => self.statements.push(record),
             TraceEvent::Table(table) => self.tables.push(table),
             TraceEvent::Loss(losses) => self.losses.add(&losses),
-            TraceEvent::Limit(limit) => self.limits.push(limit),
+            TraceEvent::Limit(limit) => self.limit(limit),
             TraceEvent::Connected { .. } => self.connections += 1,
             TraceEvent::End => self.complete = true,
         }
+    }
+
+    /// Keeps a bound; now and then only the last one of each scope.
+    fn limit(&mut self, limit: ScopeLimit) {
+        self.limits.push(limit);
+        if self.limits.len() < 2 * LIMITS_MAX {
+            return;
+        }
+        let mut known = HashSet::new();
+        let mut kept: Vec<ScopeLimit> = std::mem::take(&mut self.limits);
+        kept.reverse();
+        kept.retain(|limit| known.insert(limit.key()));
+        kept.reverse();
+        let left_out = kept.len().saturating_sub(LIMITS_MAX);
+        kept.drain(..left_out);
+        self.limits_left_out += left_out as u64;
+        self.limits = kept;
     }
 
     /// The name of a table's column, where it was resolved.
@@ -296,5 +328,28 @@ impl Trace {
         let table = self.tables.iter().find(|table| table.oid == table_oid)?;
         let (_, column) = table.columns.iter().find(|(number, _)| *number == attribute_number)?;
         Some((table, column))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_on_scopes_are_bounded_themselves() {
+        let header =
+            Header { hash_key_id: 0, started_at_us: 0, source: String::new(), bounds: Bounds::default() };
+        let mut trace = Trace::new(header);
+        let mut set = |connection, scope: Option<&str>, statements| {
+            let scope = scope.map(Arc::from);
+            trace.push(TraceEvent::Limit(ScopeLimit { connection, scope, statements: Some(statements) }));
+        };
+        // One scope that sets its bound again and again, then ever new ones.
+        (0..3 * LIMITS_MAX as u64).for_each(|at| set(at, Some("again"), at));
+        (0..2 * LIMITS_MAX as u64).for_each(|at| set(at, None, 5));
+        assert!(trace.limits.len() < 2 * LIMITS_MAX);
+        assert!(trace.limits_left_out > 0);
+        assert!(trace.limits.iter().filter(|limit| limit.scope.is_some()).count() <= 1);
+        assert_eq!(trace.limits.last().map(|limit| limit.connection), Some(2 * LIMITS_MAX as u64 - 1));
     }
 }

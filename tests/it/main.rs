@@ -21,6 +21,7 @@ mod init;
 mod load;
 mod migrate;
 mod n_plus_one;
+mod n_plus_one_cli;
 mod parameters;
 mod prepare;
 mod project;

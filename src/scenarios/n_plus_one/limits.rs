@@ -33,12 +33,7 @@ const UNCOUNTED: [&str; 14] = [
 /// One finding per scope above its bound.
 #[must_use]
 pub(super) fn exceeded(trace: &Trace) -> Vec<Finding> {
-    let mut limits: BTreeMap<(Option<&str>, u64), &ScopeLimit> = BTreeMap::new();
-    for limit in &trace.limits {
-        // A scope may span connections; what is outside of any belongs to one.
-        let connection = if limit.scope.is_some() { 0 } else { limit.connection };
-        limits.insert((limit.scope.as_deref(), connection), limit);
-    }
+    let limits: BTreeMap<_, &ScopeLimit> = trace.limits.iter().map(|limit| (limit.key(), limit)).collect();
     limits.into_values().filter_map(|limit| finding(trace, limit)).collect()
 }
 

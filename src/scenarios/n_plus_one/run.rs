@@ -13,7 +13,7 @@ use crate::model::{Finding, MeasurementWarning, Scenario, ScenarioReport, Verdic
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::stats::clock;
-use crate::trace::{self, Losses, Trace};
+use crate::trace::{self, LIMITS_MAX, Losses, Trace};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -203,6 +203,7 @@ struct Judged {
     statements: u64,
     connections: u64,
     cut_short: bool,
+    limits_left_out: u64,
     proofs: Vec<BatchProof>,
     refusals: Vec<BatchRefusal>,
     growth: Vec<Growth>,
@@ -232,6 +233,7 @@ impl Judged {
         self.statements += trace.statements.len() as u64;
         self.connections += trace.connections;
         self.cut_short |= !trace.complete;
+        self.limits_left_out += trace.limits_left_out;
         self.names.push(name.to_owned());
         self.loops_with.push(self.detection.loops.len());
         before..self.detection.loops.len()
@@ -253,7 +255,13 @@ impl Judged {
         if let Some(volumes) = &self.volumes {
             measurements.extend(growth_measurements(&self.growth, volumes));
         }
-        let warnings = warnings(&self.losses, &stale);
+        let mut warnings = warnings(&self.losses, &stale);
+        if self.limits_left_out > 0 {
+            warnings.push(MeasurementWarning::BoundReached {
+                bound: format!("{LIMITS_MAX} scopes with plimsoll.max_statements"),
+                left_out: format!("{} of the first ones", self.limits_left_out),
+            });
+        }
         let evidence = NPlusOneEvidence {
             sources: self.names,
             statements: self.statements,

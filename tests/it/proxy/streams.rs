@@ -10,7 +10,7 @@ use plimsoll::postgres::{Target, ThrowawayOptions};
 use plimsoll::proxy::{Options, Recorder};
 use plimsoll::trace::{Outcome, Protocol};
 use plimsoll::wire::encode;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -81,6 +81,46 @@ async fn replication_flows_both_ways() {
         recording.trace.statements.iter().map(|record| (record.outcome, record.protocol)).collect();
     assert_eq!(found[1], (Outcome::Ok, Protocol::Copy), "{found:?}");
     assert_eq!(recording.trace.losses.opaque_connections, 0);
+    drop(session);
+    server.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn physical_replication_starts_and_streams() {
+    let server = Target::throwaway(&support::server_options(), &Quiet).await.unwrap();
+    let session = server.connect().await.unwrap();
+    let rules: String = session.query_one("SHOW hba_file", &[]).await.unwrap().get(0);
+    let mut rules = std::fs::OpenOptions::new().append(true).open(rules).unwrap();
+    rules.write_all(b"host replication all 127.0.0.1/32 scram-sha-256\n").unwrap();
+    session.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let recorder = Recorder::start(&Options::new(&server.url_for("postgres"), HASH_KEY)).unwrap();
+    let url = recorder.upstream();
+    let (user, password) = (url.user().unwrap(), url.password().unwrap());
+    let address = recorder.address();
+    let parameters = [("user", user.as_str()), ("replication", "true")];
+    let mut client = RawClient::connect(&address.ip().to_string(), address.port(), &password, &parameters);
+    let system = client.query("IDENTIFY_SYSTEM");
+    assert_eq!(tags(&system), "TDCZ", "{}", message_of(&system));
+    let place = session.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
+    let mut bytes = Vec::new();
+    encode::query(&mut bytes, format!("START_REPLICATION PHYSICAL {}", place.get::<_, String>(0)).as_bytes());
+    client.send(&bytes);
+    let started = client.until(|messages| !messages.is_empty());
+    assert!(tags(&started).starts_with('W'), "{}", message_of(&started));
+
+    // What the server writes ahead comes as it is.
+    let (text, marker) = ("CREATE TABLE marks AS SELECT 'a physical mark'::text AS mark", b"a physical mark");
+    session.batch_execute(text).await.unwrap();
+    session.batch_execute("SELECT pg_switch_wal()").await.unwrap();
+    let has_mark = |messages: &[(u8, Vec<u8>)]| {
+        messages
+            .iter()
+            .any(|(tag, body)| *tag == b'd' && body.windows(marker.len()).any(|part| part == marker))
+    };
+    assert!(has_mark(&client.until(has_mark)));
+    drop(client);
+    let recording = recorder.stop().unwrap();
+    assert_eq!(recording.trace.losses.undecoded_messages, 0);
     drop(session);
     server.close().await.unwrap();
 }
