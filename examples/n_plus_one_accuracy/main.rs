@@ -31,9 +31,11 @@ fn pretended() {
         ("known", set::known()),
         ("held out", set::held_out()),
         ("adversarial", set::adversarial()),
+        ("unseen styles", set::unseen()),
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
         ("pooled (300, seed 5)", set::pooled(300, 5)),
+        ("pooled (300, seed 2026)", set::pooled(300, 2026)),
     ] {
         print(name, &set::score(&scenarios));
     }

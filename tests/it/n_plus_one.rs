@@ -17,7 +17,7 @@ mod set;
 
 #[test]
 fn the_labelled_set_is_judged_rightly() {
-    for scenarios in [set::known(), set::held_out(), set::adversarial()] {
+    for scenarios in [set::known(), set::held_out(), set::adversarial(), set::unseen()] {
         let score = set::score(&scenarios);
         assert!(score.wrong.is_empty(), "{:#?}", score.wrong);
         assert!(score.scenarios >= 12);
@@ -34,6 +34,17 @@ fn loops_are_told_apart_where_all_keys_coincide() {
     assert!(score.found * 100 >= score.labelled_loops * 98, "{:#?}", score.wrong);
     assert!(score.right_parent * 100 >= score.found * 98, "{:#?}", score.wrong);
     assert!(score.exact_n * 100 >= score.found * 99, "{:#?}", score.wrong);
+}
+
+/// The same where nothing tells the workers apart but the order of the rows.
+#[test]
+fn loops_through_one_pool_are_told_apart() {
+    let score = set::score(&set::pooled(100, 12));
+    assert!(score.labelled_loops > 200);
+    assert_eq!((score.false_loops, score.false_repeats), (0, 0), "{:#?}", score.wrong);
+    assert!(score.found * 100 >= score.labelled_loops * 98, "{:#?}", score.wrong);
+    assert!(score.exact_n * 100 >= score.found * 98, "{:#?}", score.wrong);
+    assert!(score.uncertain * 100 <= score.found * 10, "{} of {}", score.uncertain, score.found);
 }
 
 const SCHEMA: &str = "

@@ -12,6 +12,7 @@ mod generated;
 mod held_out;
 mod loops;
 mod score;
+mod unseen;
 
 #[allow(unused_imports, reason = "the test scores without clients")]
 pub use score::{Score, score, score_found};
@@ -61,6 +62,11 @@ pub fn held_out() -> Vec<Labelled> {
 /// Written afterwards by somebody who tried to mislead the detector.
 pub fn adversarial() -> Vec<Labelled> {
     adversarial::set()
+}
+
+/// In styles that the other parts do not have.
+pub fn unseen() -> Vec<Labelled> {
+    unseen::set()
 }
 
 /// Put together at random from a seed.

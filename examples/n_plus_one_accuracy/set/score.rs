@@ -11,6 +11,10 @@ pub struct Score {
     pub labelled_loops: usize,
     pub found: usize,
     pub exact_n: usize,
+    /// Loops found whose N the report gives as uncertain.
+    pub uncertain: usize,
+    /// Loops found whose N is off by more than the report says it may be.
+    pub unstated: usize,
     pub right_parent: usize,
     pub false_loops: usize,
     pub false_repeats: usize,
@@ -26,6 +30,8 @@ impl Score {
         self.labelled_loops += other.labelled_loops;
         self.found += other.found;
         self.exact_n += other.exact_n;
+        self.uncertain += other.uncertain;
+        self.unstated += other.unstated;
         self.right_parent += other.right_parent;
         self.false_loops += other.false_loops;
         self.false_repeats += other.false_repeats;
@@ -66,6 +72,8 @@ impl Score {
             ("recall of loops", rate(self.found, self.labelled_loops)),
             ("precision of loops", rate(self.found, self.found + self.false_loops)),
             ("exact N among hits", rate(self.exact_n, self.found)),
+            ("N stated as uncertain", rate(self.uncertain, self.found)),
+            ("N off by more than stated", self.unstated.to_string()),
             ("right parent among hits", rate(self.right_parent, self.found)),
             ("other repetitions found", rate(self.repeats_found, self.repeats_labelled)),
             ("false other repetitions", self.false_repeats.to_string()),
@@ -101,10 +109,17 @@ pub fn score_found(
                 continue;
             };
             score.found += 1;
+            score.uncertain += usize::from(group.uncertain > 0);
+            score.unstated += usize::from(group.executions.abs_diff(*n) > group.uncertain);
             if group.executions == *n {
                 score.exact_n += 1;
             } else {
-                wrong(format!("N is {} instead of {n}: {child}", group.executions));
+                let stated = if group.uncertain > 0 {
+                    format!(", {} uncertain", group.uncertain)
+                } else {
+                    String::new()
+                };
+                wrong(format!("N is {} instead of {n}{stated}: {child}", group.executions));
             }
             if contains(&group.parent, parent) {
                 score.right_parent += 1;

@@ -64,6 +64,8 @@ pub struct LoopGroup {
     pub parent_rows: u64,
     /// Most children of a single parent execution.
     pub most_per_parent: u64,
+    /// How far `executions` may be off: executions that another loop may have asked as well.
+    pub uncertain: u64,
     /// Different values that the children asked for.
     pub distinct_values: u64,
     /// Share of the child's executions in the loop's span that the parent's values explain, 0 to 1.

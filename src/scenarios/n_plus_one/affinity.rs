@@ -10,6 +10,10 @@ use super::reading::NamedColumn;
 /// From -1 (speaks against) over 0 (says nothing) to 2 (the same thing).
 pub(super) type Affinity = f64;
 
+/// Names that fit no better make small numbers in a row no loop: keys asked for
+/// in ascending order are next to each other in any column of numbers.
+pub(super) const SPOKEN_AGAINST: f64 = -0.5;
+
 /// A result column as far as its name is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResultColumn {

@@ -2,25 +2,27 @@
 //!
 //! A child shape is N+1 when repeated executions take their varying value from
 //! a column of earlier rows. The steps, a file each: executions in order
-//! (`executions`), which results could have told a value (`sources`,
-//! `explain`), one explanation per execution (`assign`), groups per parent
-//! (`group`), whether it is a loop (`judge`), and what repeats without one
-//! (`repeats`).
+//! (`executions`), which results could have told a value (`sources`), which
+//! placeholder varies (`positions`), the row that each execution was asked for
+//! (`weave`), groups per parent (`group`), whether it is a loop (`judge`), and
+//! what repeats without one (`repeats`).
 
-use super::assign::{Assignments, assign};
 use super::executions::Executions;
-use super::explain::{Explanations, Preference, explain};
 use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent};
 use super::judge::{Judgement, Signs, judge, signs};
+use super::positions::deciding_positions;
+use super::reading::Role;
 use super::repeats::repeats;
 use super::sources::Sources;
+use super::weave::{Assignments, Workers, Woven, weave};
 use crate::model::evidence::n_plus_one::{Certainty, ColumnPair, LoopGroup, RepeatGroup, ShapeReference};
 use crate::trace::{Outcome, StatementRecord, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How well assignments must fit at least, against a connection for each worker,
-/// for workers to be taken to share a pool.
-const FIT_MIN: f64 = 0.8;
+/// How much less likely an execution has to be, on average, where each worker has
+/// its own connection, for workers to be taken to share a pool. Measured: at
+/// most 0.2 where they have one, and 0.5 to 2.8 where they share.
+const SHARED_COST: f64 = 0.4;
 
 /// What counts as a loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,16 +63,13 @@ const SAMPLES_MAX: usize = 50;
 pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let executions = Executions::new(trace);
     let threshold = options.threshold.max(2);
-    let mut found = run(&executions, Preference::Connection, threshold);
-    if trace.statements.iter().any(|record| record.connection != trace.statements[0].connection) {
-        let other = run(&executions, Preference::Capacity, threshold);
-        found.take_better(other);
-    }
+    let mut found = explained(&executions, threshold);
     let mut reported: BTreeMap<GroupKey, usize> = BTreeMap::new();
     let mut loops: Vec<(GroupKey, LoopGroup)> = Vec::new();
     let mut explained: BTreeSet<usize> = BTreeSet::new();
     let scope_times = scope_times(&executions);
-    let Pass { groups, assignments, sources, .. } = &mut found;
+    let uncertain = found.uncertain(&executions);
+    let Pass { groups, assignments, sources } = &mut found;
     let grouped: BTreeSet<usize> = groups.iter().flat_map(|group| group.members.iter().copied()).collect();
     let judged: Vec<(Signs, Judgement)> = groups
         .iter()
@@ -82,7 +81,10 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
         match judgement {
             Judgement::Loop(certainty) => {
                 explained.extend(&group.members);
-                let described = found.describe(&executions, group, signs, *certainty, &scope_times);
+                let described = LoopGroup {
+                    uncertain: uncertain.get(&(group.key.0, group.key.1)).copied().unwrap_or(0),
+                    ..found.describe(&executions, group, signs, *certainty, &scope_times)
+                };
                 add_samples(&executions, group, samples.entry(described.fingerprint.clone()).or_default());
                 loops.push((group.key, described));
             }
@@ -129,34 +131,53 @@ fn add_samples(executions: &Executions<'_>, group: &Group, samples: &mut Vec<Arg
     }
 }
 
-/// One run of explaining, assigning and grouping.
+/// Executions explained and grouped.
 struct Pass {
-    explanations: Explanations,
     assignments: Assignments,
     sources: Sources,
     groups: Vec<Group>,
 }
 
-fn run(executions: &Executions<'_>, preference: Preference, threshold: usize) -> Pass {
-    let (explanations, mut sources) = explain(executions, preference);
-    let mut assignments: Assignments = vec![None; executions.all.len()];
-    for shape in 0..executions.shapes.len() {
-        assign(executions, shape, &explanations, &mut sources, preference, &mut assignments);
+fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
+    let positions = deciding_positions(executions);
+    let mut woven = weave(executions, &positions, Workers::Connections);
+    let connection = |at: usize| executions.all[at].record.connection;
+    if (1..executions.all.len()).any(|at| connection(at) != connection(0)) {
+        let shared = weave(executions, &positions, Workers::Pool);
+        if woven.cost > shared.cost + SHARED_COST * woven.executions as f64 {
+            woven = shared;
+        }
     }
+    let Woven { assignments, sources, .. } = woven;
     let groups = group(executions, &assignments, &sources, threshold);
-    Pass { explanations, assignments, sources, groups }
+    Pass { assignments, sources, groups }
 }
 
 impl Pass {
-    /// Keeps, of two ways to tell workers apart, the second where far fewer
-    /// children exceed the rows of their parent and the order fits about as well.
-    fn take_better(&mut self, other: Self) {
-        let fit = |pass: &Self| -> f64 { pass.assignments.iter().flatten().map(|found| found.score).sum() };
-        let excess =
-            |pass: &Self| pass.assignments.iter().flatten().filter(|found| found.over_capacity).count();
-        if excess(&other) * 2 < excess(self) && fit(&other) > fit(self) * FIT_MIN {
-            *self = other;
+    /// Executions by loop that are counted to it, or to another, and were about as
+    /// likely asked for the rows of the other: by root result set and child.
+    fn uncertain(&self, executions: &Executions<'_>) -> BTreeMap<(usize, usize), u64> {
+        let roots: BTreeMap<usize, usize> = self
+            .groups
+            .iter()
+            .flat_map(|group| group.members.iter().map(|member| (*member, group.key.0)))
+            .collect();
+        let root =
+            |result: usize| roots.get(&executions.results[result].execution).copied().unwrap_or(result);
+        let mut counts = BTreeMap::new();
+        for (at, assignment) in self.assignments.iter().enumerate() {
+            let Some((result, other)) = assignment.and_then(|found| Some((found.result, found.other?)))
+            else {
+                continue;
+            };
+            let (own, other) = (roots.get(&at).copied().unwrap_or_else(|| root(result)), root(other));
+            if own != other {
+                for root in [own, other] {
+                    *counts.entry((root, executions.all[at].shape)).or_default() += 1;
+                }
+            }
         }
+        counts
     }
 
     fn enclosing(&self, key: GroupKey) -> Option<GroupKey> {
@@ -203,6 +224,7 @@ impl Pass {
             parent_rows: parents.keys().map(|result| executions.results[*result].rows).sum(),
             most_per_parent: most_per_parent(&self.assignments, group),
             distinct_values: signs.distinct as u64,
+            uncertain: 0,
             explained: signs.explained,
             empty: records.iter().filter(|record| record.rows == 0 && record.outcome == Outcome::Ok).count()
                 as u64,
@@ -217,16 +239,24 @@ impl Pass {
         }
     }
 
+    /// Placeholders of an execution whose values stand in columns of a result set.
+    fn matches(&self, executions: &Executions<'_>, member: usize, result: usize) -> Vec<(usize, usize)> {
+        let placeholders = &executions.shapes[executions.all[member].shape].reading.placeholders;
+        let asked = placeholders.iter().enumerate().filter(|(_, found)| found.role != Role::Carried);
+        let values = asked.filter_map(|(at, _)| Some((at, executions.key(member, at)?)));
+        values
+            .flat_map(|(at, value)| self.sources.holding(result, value).map(move |source| (at, source)))
+            .collect()
+    }
+
     /// The deciding column pair, then others whose values come from the same rows.
     fn pairs(&self, executions: &Executions<'_>, group: &Group) -> Vec<ColumnPair> {
         let (shape, source) = (group.key.1, group.source);
         let mut counts: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         for member in &group.members {
             let Some(assignment) = self.assignments[*member] else { continue };
-            for explained in &self.explanations[*member] {
-                for explanation in explained.by.iter().filter(|by| by.result == assignment.result) {
-                    *counts.entry((explained.position, explanation.source)).or_default() += 1;
-                }
+            for (position, source) in self.matches(executions, *member, assignment.result) {
+                *counts.entry((position, source)).or_default() += 1;
             }
         }
         let deciding =

@@ -53,6 +53,9 @@ pub(super) struct Executions<'t> {
     trace: &'t Trace,
 }
 
+/// Begins the name of a scope that is a transaction.
+const ROLLED_BACK: &str = "rolled-back transaction";
+
 /// OIDs below this are the server's own.
 const FIRST_USER_OID: u32 = 16_384;
 
@@ -173,6 +176,25 @@ impl<'t> Executions<'t> {
         }
     }
 
+    /// What is asked for at a placeholder: one value, or those of a list.
+    pub(super) fn asked(&self, execution: usize, position: usize) -> &[ValueHash] {
+        match self.all[execution].record.arguments.get(position) {
+            Some(Argument::One(hash)) => std::slice::from_ref(hash),
+            Some(Argument::Many { hashes, .. }) => hashes,
+            _ => &[],
+        }
+    }
+
+    /// The first value asked for, which stands for all of a list.
+    pub(super) fn key(&self, execution: usize, position: usize) -> Option<ValueHash> {
+        self.asked(execution, position).first().copied().filter(|hash| !hash.is_null())
+    }
+
+    /// Whether several values are asked for at once.
+    pub(super) fn is_list(&self, execution: usize, position: usize) -> bool {
+        self.asked(execution, position).len() > 1
+    }
+
     /// What is known of the name of a result column.
     pub(super) fn result_column(&self, execution: usize, column: usize) -> ResultColumn {
         let execution = &self.all[execution];
@@ -238,7 +260,7 @@ impl ScopeNames {
             return scope.to_string();
         }
         if let Some(transaction) = record.transaction.filter(|id| self.rolled_back.contains(id)) {
-            return format!("rolled-back transaction {transaction}");
+            return format!("{ROLLED_BACK} {transaction}");
         }
         match &record.application_name {
             Some(name) if !name.is_empty() => format!("application {name}"),
@@ -248,8 +270,27 @@ impl ScopeNames {
 }
 
 impl Executions<'_> {
+    /// Whether the rows of a result set can be behind an execution: not those of
+    /// another scope, nor what a transactional test read that has ended.
+    pub(super) fn can_feed(&self, result: usize, execution: usize) -> bool {
+        let opener = self.results[result].execution;
+        let (parent, record) = (self.all[opener].record, self.all[execution].record);
+        let is_foreign = matches!((&parent.scope, &record.scope), (Some(one), Some(other)) if one != other);
+        let has_ended = self.is_in_test_transaction(opener)
+            && parent.connection == record.connection
+            && parent.transaction != record.transaction;
+        !is_foreign && !has_ended
+    }
+
+    /// Whether an execution's transaction was rolled back, and names its scope.
+    pub(super) fn is_rolled_back(&self, execution: usize) -> bool {
+        let of_transaction = |id| format!("{ROLLED_BACK} {id}");
+        let scope = &self.scopes[self.all[execution].scope];
+        self.all[execution].record.transaction.is_some_and(|id| of_transaction(id) == *scope)
+    }
+
     /// Whether a transaction of a transactional test holds this execution.
-    pub(super) fn is_in_test_transaction(&self, execution: usize) -> bool {
+    fn is_in_test_transaction(&self, execution: usize) -> bool {
         let record = self.all[execution].record;
         record.scope.is_none() && record.transaction.is_some_and(|id| self.test_transactions.contains(&id))
     }

@@ -49,7 +49,9 @@ pub(super) fn findings(detection: &Detection, beside: &Beside<'_>) -> Vec<Findin
 fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_>) -> Finding {
     let first = groups[0];
     let pair = first.pairs.first().map(|pair| format!("{} -> {}", pair.from, pair.to)).unwrap_or_default();
-    let most = groups.iter().map(|group| group.executions).max().unwrap_or(0);
+    let largest = groups.iter().max_by_key(|group| group.executions);
+    let most = largest.map_or(0, |group| group.executions);
+    let about = if largest.is_some_and(|group| group.uncertain > 0) { "about " } else { "" };
     let severity = match (&first.accepted, groups.iter().map(|group| group.certainty).max()) {
         (Some(_), _) | (None, Some(Certainty::Possible) | None) => Severity::Warning,
         (None, Some(Certainty::Likely | Certainty::Strong)) => Severity::Failure,
@@ -81,7 +83,7 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
         severity,
         subject: subject(groups.iter().map(|group| group.scope.as_str())),
         message: format!(
-            "one query per row: {most} times the same statement, fed row by row ({pair}){accepted}"
+            "one query per row: {about}{most} times the same statement, fed row by row ({pair}){accepted}"
         ),
         evidence,
         next_step: next_step(first, proof),
@@ -98,8 +100,12 @@ fn group_line(group: &LoopGroup, detection: &Detection) -> String {
         (empty, 0) => format!(", {empty} without a row"),
         (empty, failed) => format!(", {empty} without a row, {failed} failed"),
     };
+    let uncertain = match group.uncertain {
+        0 => String::new(),
+        some => format!(" (give or take {some}, which another loop may have asked as well)"),
+    };
     format!(
-        "{}: {} executions for {} rows of {} parent {parents}, {} different values, {:.1} ms, {:.0} % of the scope's database time{odd}{}",
+        "{}: {} executions{uncertain} for {} rows of {} parent {parents}, {} different values, {:.1} ms, {:.0} % of the scope's database time{odd}{}",
         group.scope,
         group.executions,
         group.parent_rows,

@@ -1,9 +1,9 @@
 //! Assignments to groups: the children of one parent execution, or of a whole
 //! loop of parents where the parent is itself asked per row.
 
-use super::assign::Assignments;
 use super::executions::Executions;
 use super::sources::Sources;
+use super::weave::Assignments;
 use crate::trace::ValueHash;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -80,6 +80,10 @@ fn keys(
         let Some(assignment) = assignment else { continue };
         let shape = executions.all[at].shape;
         let parent = executions.results[assignment.result].execution;
+        // A list asked for at once is a loop only where each parent of a loop has its own.
+        if executions.is_list(at, assignment.position) && !looped.contains_key(&parent) {
+            continue;
+        }
         // A tree walked by one statement is one loop from its root on.
         let of_parent = keys.get(&parent).filter(|_| sources.list[assignment.source].shape == shape);
         let key = of_parent.copied().unwrap_or_else(|| {
@@ -148,7 +152,7 @@ fn is_constant_of_one_row(
     let mut fed = BTreeMap::<(usize, usize, ValueHash), u32>::new();
     for member in &group.members {
         let Some(assignment) = assignments[*member] else { continue };
-        if let Some(value) = executions.single(*member, assignment.position) {
+        if let Some(value) = executions.key(*member, assignment.position) {
             let column = sources.list[assignment.source].column;
             *fed.entry((assignment.result, column, value)).or_default() += 1;
         }

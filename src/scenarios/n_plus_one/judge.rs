@@ -1,11 +1,10 @@
 //! Whether a group is a loop, and how sure that is.
 
-use super::affinity::is_key_like;
-use super::assign::{Assignment, Assignments};
+use super::affinity::{SPOKEN_AGAINST, is_key_like};
 use super::executions::Executions;
 use super::group::{Group, connections};
-use super::path::SPOKEN_AGAINST;
 use super::sources::Sources;
+use super::weave::{Assignment, Assignments};
 use crate::model::evidence::n_plus_one::Certainty;
 use crate::trace::ValueHash;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -29,6 +28,8 @@ pub(super) struct Signs {
     pub(super) is_deduplicated: bool,
     /// Children ran on several connections, so their order says nothing.
     pub(super) is_parallel: bool,
+    /// The parent's transaction was rolled back, and every child ran in another one.
+    pub(super) is_apart: bool,
     /// The compared column or its source reads like a key.
     pub(super) is_key: bool,
 }
@@ -60,15 +61,20 @@ pub(super) fn signs(
     let assigned: Vec<_> =
         group.members.iter().filter_map(|at| assignments[*at].map(|found| (*at, found))).collect();
     let values: HashSet<ValueHash> =
-        assigned.iter().filter_map(|(at, found)| executions.single(*at, found.position)).collect();
+        assigned.iter().filter_map(|(at, found)| executions.key(*at, found.position)).collect();
+    // A stray that another column explains says nothing about how much of this one was asked for.
+    let of_main = || assigned.iter().filter(|(_, found)| found.source == group.source);
+    let covered: HashSet<(usize, ValueHash)> = of_main()
+        .filter_map(|(at, found)| executions.key(*at, found.position).map(|value| (found.result, value)))
+        .collect();
     let per_result: HashSet<(usize, usize, ValueHash)> = assigned
         .iter()
         .filter_map(|(at, found)| {
-            executions.single(*at, found.position).map(|value| (found.result, found.source, value))
+            executions.key(*at, found.position).map(|value| (found.result, found.source, value))
         })
         .collect();
     let parents: BTreeSet<(usize, usize)> =
-        assigned.iter().map(|(_, found)| (found.result, sources.list[found.source].column)).collect();
+        of_main().map(|(_, found)| (found.result, sources.list[found.source].column)).collect();
     let (mut available, mut rows) = (0, 0);
     for (result, column) in parents {
         available += sources.distinct(executions, result, column);
@@ -105,12 +111,18 @@ pub(super) fn signs(
         distinct: values.len(),
         explained: share(explained, seen),
         in_order: share(in_order, assigned.len()),
-        coverage: share(per_result.len(), available).min(1.0),
+        coverage: share(covered.len(), available).min(1.0),
         affinity: assigned.iter().map(|(_, found)| found.affinity).sum::<f64>()
             / assigned.len().max(1) as f64,
         rows_per_value: share(rows, available),
         is_deduplicated,
         is_parallel: connections(executions, group) > 1,
+        is_apart: assigned.iter().all(|(at, found)| {
+            let transaction = |execution: usize| executions.all[execution].record.transaction;
+            let parent = transaction(executions.results[found.result].execution);
+            let is_ended = executions.is_rolled_back(executions.results[found.result].execution);
+            is_ended && transaction(*at).is_some_and(|own| Some(own) != parent)
+        }),
         is_key: compared.is_none_or(|column| is_key_like(&column.column))
             || is_key_like(source_name.source_name.as_deref().unwrap_or(&source_name.name)),
     }
@@ -127,7 +139,7 @@ fn in_order_of_appearance(
     let mut count = 0;
     for (at, found) in assigned {
         let column = sources.list[found.source].column;
-        let value = executions.single(*at, found.position).unwrap_or(ValueHash::NULL);
+        let value = executions.key(*at, found.position).unwrap_or(ValueHash::NULL);
         let row = sources
             .standing(executions, found.result, column, value)
             .map_or(0, |standing| standing.first_row);
@@ -138,7 +150,8 @@ fn in_order_of_appearance(
 
 /// Judges by the signs.
 pub(super) fn judge(signs: &Signs) -> Judgement {
-    let is_ordered = signs.in_order >= 0.8 && (!signs.is_parallel || signs.in_order >= 0.95);
+    let is_ordered =
+        signs.in_order >= 0.8 && (!(signs.is_parallel || signs.is_apart) || signs.in_order >= 0.95);
     let is_covering = signs.coverage >= 0.9;
     if signs.explained < 0.6 {
         return Judgement::Chance;
@@ -157,6 +170,8 @@ pub(super) fn judge(signs: &Signs) -> Judgement {
     match agreeing {
         3 => Judgement::Loop(Certainty::Strong),
         2 => Judgement::Loop(if signs.affinity >= 1.0 { Certainty::Strong } else { Certainty::Likely }),
+        // Names alone do not lead from one transaction to the next.
+        1 if signs.affinity >= 0.5 && signs.is_apart => Judgement::Chance,
         1 if signs.affinity >= 0.5 => Judgement::Loop(Certainty::Likely),
         1 => Judgement::Loop(Certainty::Possible),
         _ => Judgement::Chance,

@@ -4,25 +4,24 @@
 //! [`judge()`] adds the baseline and the verdict; [`run()`] finds the traces.
 
 mod affinity;
-mod assign;
 pub mod baseline;
 mod batch;
 mod detect;
 mod executions;
-mod explain;
 mod findings;
 mod group;
 mod growth;
 mod judge;
 mod keys;
 mod limits;
-mod path;
+mod positions;
 mod prove;
 mod reading;
 mod repeats;
 mod run;
 mod sources;
 mod tables;
+mod weave;
 
 pub use detect::{ArgumentSet, DetectOptions, Detection, detect};
 pub use run::{Options, judge, read_baseline, run};

@@ -8,7 +8,7 @@ use super::affinity::{Affinity, ResultColumn, affinity};
 use super::executions::Executions;
 use super::reading::Role;
 use crate::trace::ValueHash;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const RESULTS_PER_SOURCE: usize = 16;
 const SOURCES_PER_VALUE: usize = 64;
@@ -24,24 +24,6 @@ pub(super) struct Source {
     /// Most rows of one of them.
     pub(super) most_rows: u64,
 }
-
-impl Source {
-    /// Whether no later result set of the source came in on the same connection.
-    pub(super) fn is_latest(&self, executions: &Executions<'_>, result: usize) -> bool {
-        let connection =
-            |result: usize| executions.all[executions.results[result].execution].record.connection;
-        let later = self.results.iter().rev().take_while(|other| **other > result);
-        later.take(LATER_MAX).all(|other| connection(*other) != connection(result))
-    }
-
-    /// Whether a result set is the one after another.
-    pub(super) fn follows(&self, result: usize, before: usize) -> bool {
-        self.results.binary_search(&before).is_ok_and(|at| self.results.get(at + 1) == Some(&result))
-    }
-}
-
-/// Later result sets looked at; beyond that a result set counts as the latest.
-const LATER_MAX: usize = 64;
 
 /// How a value stands in one column of one result set.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +43,6 @@ pub(super) struct Sources {
     by_column: HashMap<(usize, usize), usize>,
     by_value: HashMap<ValueHash, Vec<(usize, Vec<usize>)>>,
     standings: HashMap<(usize, usize), HashMap<ValueHash, Standing>>,
-    neighbours: HashMap<(usize, usize), HashSet<(ValueHash, ValueHash)>>,
     affinities: HashMap<(usize, usize, usize), Affinity>,
 }
 
@@ -109,6 +90,12 @@ impl Sources {
         self.by_value.get(&value).map_or(&[], Vec::as_slice)
     }
 
+    /// The columns of a result set that hold a value.
+    pub(super) fn holding(&self, result: usize, value: ValueHash) -> impl Iterator<Item = usize> + '_ {
+        let holds = move |(_, results): &&(usize, Vec<usize>)| results.contains(&result);
+        self.of(value).iter().filter(holds).map(|(source, _)| *source)
+    }
+
     /// How a value stands in a column of a result set.
     pub(super) fn standing(
         &mut self,
@@ -123,23 +110,6 @@ impl Sources {
     /// Different values in a column of a result set, NULL aside.
     pub(super) fn distinct(&mut self, executions: &Executions<'_>, result: usize, column: usize) -> usize {
         self.column(executions, result, column).len()
-    }
-
-    /// Whether two values stand in rows next to each other, rows without a value aside.
-    pub(super) fn are_neighbours(
-        &mut self,
-        executions: &Executions<'_>,
-        result: usize,
-        column: usize,
-        one: ValueHash,
-        other: ValueHash,
-    ) -> bool {
-        let pairs = self.neighbours.entry((result, column)).or_insert_with(|| {
-            let values: Vec<ValueHash> =
-                executions.results[result].columns[column].iter().copied().filter(|v| !v.is_null()).collect();
-            values.windows(2).map(|pair| (pair[0], pair[1])).collect()
-        });
-        pairs.contains(&(one, other)) || pairs.contains(&(other, one))
     }
 
     fn column(
@@ -160,6 +130,11 @@ impl Sources {
             }
             standings
         })
+    }
+
+    /// The same, once it was asked for.
+    pub(super) fn known_affinity(&self, source: usize, child: usize, position: usize) -> Option<Affinity> {
+        self.affinities.get(&(source, child, position)).copied()
     }
 
     /// How well a source's name fits a placeholder of a child shape.

@@ -145,7 +145,11 @@ fn matching_close(words: &Words<'_>, open: usize) -> usize {
 /// The column that ends before an operator; of a tuple, its item at `index`; of
 /// a call such as `lower(email)`, the last name in it.
 fn operand_before(words: &Words<'_>, operator: usize, index: usize, tables: &[Table]) -> Option<NamedColumn> {
-    let last = operator.checked_sub(1)?;
+    let mut last = operator.checked_sub(1)?;
+    // `id::text = ?` looks up by `id`.
+    while last >= 2 && words.kind(last - 1) == Some(TokenKind::Cast) {
+        last -= 2;
+    }
     if words.is_name(last) {
         return Some(column_ending_at(words, last, tables));
     }
@@ -158,7 +162,7 @@ fn operand_before(words: &Words<'_>, operator: usize, index: usize, tables: &[Ta
         let ends = matches!(
             words.kind(at + 1),
             Some(TokenKind::Comma | TokenKind::CloseParenthesis | TokenKind::Cast)
-        );
+        ) || words.is(at + 1, "as");
         if words.is_name(at) && ends {
             names.push(at);
         }
