@@ -287,9 +287,47 @@ pub(super) fn measurements(
         variant: Variant::Only,
     };
     let mut all = vec![count("trace", "statements", statements, None)];
-    all.extend(detection.loops.iter().enumerate().map(|(at, group)| {
-        let subject = format!("{} / {}", group.scope, group.fingerprint);
-        count(&subject, "queries_per_parent", group.executions, volume(at))
-    }));
+    for (at, group) in detection.loops.iter().enumerate() {
+        let volume = volume(at);
+        let subject = numbered(&all, format!("{} / {}", group.scope, group.fingerprint), volume.as_deref());
+        all.push(count(&subject, "queries_per_parent", group.executions, volume));
+    }
     all
+}
+
+/// Two loops of one fingerprint in a scope (two connections at once) are two measurements: the later
+/// ones have a number.
+fn numbered(earlier: &[Measurement], subject: String, volume: Option<&str>) -> String {
+    let is_taken = |name: &str| earlier.iter().any(|m| m.subject == name && m.volume.as_deref() == volume);
+    if !is_taken(&subject) {
+        return subject;
+    }
+    let names = (2..).map(|number| format!("{subject} ({number})"));
+    names.into_iter().find(|name| !is_taken(name)).unwrap_or(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_of_one_fingerprint_are_told_apart_within_a_volume() {
+        let mut all = Vec::new();
+        for volume in [None, None, None, Some("small"), Some("small")] {
+            let subject = numbered(&all, "scope / faf535".into(), volume);
+            all.push(Measurement {
+                subject,
+                metric: "queries_per_parent",
+                unit: Unit::Count,
+                value: 1.0,
+                samples: 1,
+                interval: None,
+                volume: volume.map(str::to_owned),
+                variant: Variant::Only,
+            });
+        }
+        let subjects: Vec<_> = all.iter().map(|m| m.subject.as_str()).collect();
+        let (first, second) = ("scope / faf535", "scope / faf535 (2)");
+        assert_eq!(subjects, [first, second, "scope / faf535 (3)", first, second]);
+    }
 }
