@@ -2,7 +2,7 @@
 //! neither appeared nor vanished.
 
 use crate::model::evidence::Evidence;
-use crate::model::{RunReport, Scenario, ScenarioReport};
+use crate::model::{RunReport, Scenario, ScenarioReport, Verdict};
 
 /// Why a run has nothing to say about a subject; `None` where it asked about it.
 ///
@@ -18,7 +18,19 @@ pub(super) fn not_asked(
     if !found.is_some_and(|report| covers(report, volume)) || !names(run, other, scenario, subject) {
         return Some("not asked");
     }
+    if let Some(why) = found.and_then(judged_nothing) {
+        return Some(why);
+    }
     (!run.complete).then_some("not reached")
+}
+
+/// Why a scenario that was asked for judged nothing at all.
+fn judged_nothing(report: &ScenarioReport) -> Option<&'static str> {
+    match (&report.verdict, &report.evidence) {
+        (Verdict::Skipped { .. }, _) => Some("skipped"),
+        (_, Evidence::NPlusOne(evidence)) if evidence.statements == 0 => Some("nothing recorded"),
+        _ => None,
+    }
 }
 
 /// Whether the command that made the run includes the subject.

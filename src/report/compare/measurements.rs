@@ -1,9 +1,9 @@
 //! Every measurement of two runs, paired and judged.
 //!
-//! A deterministic counter differs or it does not. An estimate has changed
-//! where its intervals do not overlap; two of 95 % that do not are further
-//! apart than chance takes them in about one pair of 170. Everything else is
-//! not told apart.
+//! A deterministic counter, or a quotient of counters, differs or it does not. A
+//! time has changed where its intervals do not overlap; two of 95 % that do not
+//! are further apart than chance takes them in about one pair of 170. A time
+//! without an interval, and what the planner reckons, is not judged.
 
 use super::{Fairness, VerdictPair, asked};
 use crate::model::{Measurement, RunReport, Scenario, Unit};
@@ -30,7 +30,7 @@ pub enum Judgement {
     Higher,
     /// The same number.
     Same,
-    /// The intervals overlap, or there are none.
+    /// The intervals overlap.
     NotToldApart,
     /// Not judged, and why.
     NotJudged(String),
@@ -140,6 +140,9 @@ fn judge(before: &Measurement, after: &Measurement, fairness: &Fairness) -> Judg
     if !is_time(before) && (before.value - after.value).abs() < 1e-9 {
         return Judgement::Same;
     }
+    if PLANNERS.contains(&before.metric) {
+        return Judgement::NotJudged("the planner's reckoning, which moves with each ANALYZE".into());
+    }
     let barrier = if is_time(before) { &fairness.times } else { &fairness.counters };
     if let Some(why) = barrier {
         return Judgement::NotJudged(why.clone());
@@ -147,21 +150,27 @@ fn judge(before: &Measurement, after: &Measurement, fairness: &Fairness) -> Judg
     let direction = if after.value < before.value { Judgement::Lower } else { Judgement::Higher };
     match (before.interval, after.interval) {
         (Some(then), Some(now)) if then.high < now.low || now.high < then.low => direction,
-        (None, None) if is_counter(before) && before.value.is_finite() && after.value.is_finite() => {
-            direction
-        }
+        (Some(_), Some(_)) => Judgement::NotToldApart,
+        _ if is_time(before) => Judgement::NotJudged("a time without an interval".into()),
+        _ if before.value.is_finite() && after.value.is_finite() => direction,
         _ => Judgement::NotToldApart,
     }
 }
 
-/// Times, and ratios of times: they depend on the machine.
-fn is_time(m: &Measurement) -> bool {
-    matches!(m.unit, Unit::Microseconds | Unit::Ratio | Unit::PerSecond)
-}
+/// What the planner reckons: its statistics are of a random sample.
+const PLANNERS: [&str; 2] = ["cost", "estimate_error"];
 
-/// What reads the same twice, so that a difference needs no interval.
-fn is_counter(m: &Measurement) -> bool {
-    matches!(m.unit, Unit::Blocks | Unit::Rows | Unit::Count)
+/// Quotients of counters: they read the same twice, as counters do.
+const COUNTER_RATIOS: [&str; 2] = ["rows_read_per_row", "estimate_error"];
+
+/// Times, rates, and ratios of times: they depend on the machine. Everything
+/// else reads the same twice, so that a difference needs no interval.
+fn is_time(m: &Measurement) -> bool {
+    match m.unit {
+        Unit::Microseconds | Unit::PerSecond => true,
+        Unit::Ratio => !COUNTER_RATIOS.contains(&m.metric),
+        Unit::Blocks | Unit::Rows | Unit::Count | Unit::Bytes | Unit::Cost => false,
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +191,10 @@ mod tests {
         }
     }
 
+    fn named(metric: &'static str, unit: Unit, value: f64) -> Measurement {
+        Measurement { metric, ..measured(unit, value, None) }
+    }
+
     #[test]
     fn only_what_is_beyond_doubt_counts_as_a_change() {
         let fair = Fairness::default();
@@ -190,11 +203,24 @@ mod tests {
         let cases = [
             (time(100.0, Some((90.0, 110.0))), time(150.0, Some((140.0, 160.0))), "higher"),
             (time(100.0, Some((90.0, 110.0))), time(115.0, Some((105.0, 125.0))), "not told apart"),
-            (time(100.0, None), time(900.0, None), "not told apart"),
+            (time(100.0, None), time(900.0, None), "not judged"),
             (time(100.0, Some((90.0, f64::NAN))), time(900.0, Some((800.0, 1000.0))), "not told apart"),
             (blocks(39.0), blocks(5.0), "lower"),
             (blocks(39.0), blocks(39.0), "the same"),
-            (measured(Unit::Bytes, 1000.0, None), measured(Unit::Bytes, 1010.0, None), "not told apart"),
+            (measured(Unit::Bytes, 1000.0, None), measured(Unit::Bytes, 1010.0, None), "higher"),
+            (
+                named("rows_read_per_row", Unit::Ratio, 2500.0),
+                named("rows_read_per_row", Unit::Ratio, 1.0),
+                "lower",
+            ),
+            (
+                named("rows_read_per_row", Unit::Ratio, 1.0),
+                named("rows_read_per_row", Unit::Ratio, 1.0),
+                "the same",
+            ),
+            (named("time_ratio", Unit::Ratio, 2500.0), named("time_ratio", Unit::Ratio, 1.0), "not judged"),
+            (named("cost", Unit::Cost, 39.0), named("cost", Unit::Cost, 5.0), "not judged"),
+            (named("cost", Unit::Cost, 39.0), named("cost", Unit::Cost, 39.0), "the same"),
         ];
         for (before, after, expected) in cases {
             assert_eq!(judge(&before, &after, &fair).word(), expected, "{before:?} {after:?}");
