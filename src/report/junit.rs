@@ -4,11 +4,15 @@
 mod scopes;
 
 use crate::model::evidence::Evidence;
-use crate::model::{Finding, RunReport, ScenarioReport, Severity, Verdict};
+use crate::model::evidence::regression::Change;
+use crate::model::{Finding, RunReport, Scenario, ScenarioReport, Severity, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
+
+/// The statement that `slow-queries` measures the machine with: no query of the project.
+const REFERENCE: &str = "ping";
 
 /// Writes the report.
 ///
@@ -78,7 +82,8 @@ fn subject_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
 
 /// Everything measured or found, once each, in a stable order.
 fn subjects(scenario: &ScenarioReport) -> BTreeSet<&str> {
-    let measured = scenario.measurements.iter().map(|m| m.subject.as_str());
+    let is_query = |subject: &&str| scenario.scenario != Scenario::SlowQueries || *subject != REFERENCE;
+    let measured = scenario.measurements.iter().map(|m| m.subject.as_str()).filter(is_query);
     measured.chain(scenario.findings.iter().map(|f| f.subject.as_str())).collect()
 }
 
@@ -92,6 +97,8 @@ fn subject_case(scenario: &ScenarioReport, subject: &str, findings: &[&Finding])
     }
     if let (true, Some(doubt)) = (failures.is_empty(), findings.iter().find(|f| is_unjudged(f))) {
         status = skipped(&format!("{}; {}", doubt.message, doubt.next_step));
+    } else if let (true, Some(needs)) = (failures.is_empty(), undecided(&scenario.evidence, subject)) {
+        status = skipped(&needs);
     }
     let mut case = TestCase::new(subject, status);
     case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
@@ -108,17 +115,43 @@ fn is_unjudged(finding: &Finding) -> bool {
     matches!(finding.code, "undecided" | "not-judged" | "query-cancelled")
 }
 
+/// Why the evidence does not decide about a subject: there need not be a finding of it.
+fn undecided(evidence: &Evidence, subject: &str) -> Option<String> {
+    let of_verdict = |verdict: &Verdict| match verdict {
+        Verdict::Inconclusive { needs } => Some(format!("inconclusive: would be decided by {needs}")),
+        Verdict::Skipped { reason } => Some(reason.clone()),
+        Verdict::Pass | Verdict::Fail => None,
+    };
+    match evidence {
+        Evidence::Regression(evidence) => evidence
+            .queries
+            .iter()
+            .find(|query| query.query == subject && query.change == Change::Inconclusive)
+            .map(|query| format!("inconclusive: {}", query.because)),
+        Evidence::SlowQueries(evidence) => {
+            let queries = evidence.volumes.iter().flat_map(|volume| &volume.queries);
+            queries.filter(|query| query.query == subject).find_map(|query| of_verdict(&query.verdict))
+        }
+        Evidence::Deadlock(evidence) => evidence
+            .specs
+            .iter()
+            .filter(|spec| spec.name == subject)
+            .find_map(|spec| of_verdict(&spec.verdict)),
+        _ => None,
+    }
+}
+
 /// The scenario's own verdict, so that doubt and skipping are visible, too.
 fn verdict_case(scenario: &ScenarioReport) -> TestCase {
     let status = match &scenario.verdict {
         Verdict::Inconclusive { needs } => skipped(&format!("inconclusive: would be decided by {needs}")),
         Verdict::Skipped { reason } => skipped(reason),
-        Verdict::Fail if !scenario.findings.iter().any(|f| f.severity == Severity::Failure) => {
+        Verdict::Fail => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(scenario.summary.as_str());
+            status.set_message(scenario.summary.as_str()).set_type("verdict");
             status
         }
-        Verdict::Pass | Verdict::Fail => TestCaseStatus::success(),
+        Verdict::Pass => TestCaseStatus::success(),
     };
     let mut case = TestCase::new("verdict", status);
     case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
