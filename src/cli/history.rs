@@ -2,7 +2,7 @@
 
 use super::arguments::Global;
 use super::{ExitCode, Failure, Terminal, kept_runs, output};
-use crate::report::history;
+use crate::report::{Format, history};
 
 /// `plimsoll history [QUERY]`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,17 @@ pub(crate) struct Options {
 
 /// Lists what is kept. A run that cannot be read is named, and the rest is shown.
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
+    if global.format != Format::Terminal {
+        return Err(Failure::Usage(
+            "`plimsoll history` writes terminal only; `plimsoll report RUN --format …` shows one run in any \
+             format, `plimsoll export` writes all of them"
+                .into(),
+        ));
+    }
     let runs = kept_runs::all(global, terminal)?;
+    if let Some(why) = history::unknown(&runs, options.query.as_deref(), options.schema) {
+        return Err(Failure::Usage(why));
+    }
     let mut bytes = Vec::new();
     match &options.query {
         query if options.schema => history::write_schema_versions(&runs, query.as_deref(), &mut bytes)?,

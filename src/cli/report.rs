@@ -2,7 +2,7 @@
 
 use super::arguments::Global;
 use super::{ExitCode, Failure, Terminal, kept_runs, output};
-use crate::report::kept_index;
+use crate::report::{Format, kept_index};
 
 /// `plimsoll report [RUN]`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,13 @@ pub(crate) struct Options {
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
     if options.index {
         return index(global, terminal);
+    }
+    if global.format == Format::Isolationtester {
+        return Err(Failure::Usage(
+            "a kept run holds no isolation tester's transcript; `plimsoll deadlock --format isolationtester` \
+             runs the specs and prints it"
+                .into(),
+        ));
     }
     output::write_report(global, terminal, &kept_runs::one(global, &options.run)?)?;
     Ok(ExitCode::Pass)

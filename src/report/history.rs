@@ -114,20 +114,34 @@ pub fn query_trends<'a>(runs: &[&'a RunReport]) -> Vec<QueryTrend<'a>> {
 /// Whatever `out` fails with.
 pub fn write_trend(runs: &[RunReport], query: &str, out: &mut dyn io::Write) -> io::Result<()> {
     let runs: Vec<&RunReport> = runs.iter().collect();
-    let mut is_known = false;
     for metric in TREND_METRICS {
         for trend in trends_of(&runs, Some(query), metric) {
-            is_known = true;
             write_metric(&trend, out)?;
         }
     }
-    if !is_known {
-        let mut known: Vec<_> = slow_query_measurements(&runs).map(|(_, m)| m.subject.as_str()).collect();
-        known.sort_unstable();
-        known.dedup();
-        writeln!(out, "no kept run measured `{query}`; measured were: {}", known.join(", "))?;
-    }
     Ok(())
+}
+
+/// Why there is nothing to show of a query, or, of `schema` versions, of any; `None` where there is.
+#[must_use]
+pub fn unknown(runs: &[RunReport], query: Option<&str>, schema: bool) -> Option<String> {
+    let is_wanted = |name: &str| query.is_none_or(|query| query == name);
+    if schema {
+        let is_there = runs.iter().flat_map(schema_entries).any(|(entry, _)| is_wanted(entry.query));
+        let what = query.map_or_else(|| "a query".into(), |query| format!("`{query}`"));
+        return (!is_there).then(|| {
+            format!("no kept run compared {what} at two schema versions; `plimsoll regression` does")
+        });
+    }
+    let query = query?;
+    let runs: Vec<&RunReport> = runs.iter().collect();
+    let mut known: Vec<_> = slow_query_measurements(&runs).map(|(_, m)| m.subject.as_str()).collect();
+    known.sort_unstable();
+    known.dedup();
+    (!known.contains(&query)).then(|| match known.len() {
+        0 => format!("no kept run measured `{query}`, nor any other query; `plimsoll slow-queries` does"),
+        _ => format!("no kept run measured `{query}`; measured were: {}", known.join(", ")),
+    })
 }
 
 /// Metrics that a schema version is known by.
@@ -158,13 +172,6 @@ pub fn write_schema_versions(
     }
     entries.retain(|(entry, _)| query.is_none_or(|query| query == entry.query));
     entries.sort_by(|(a, _), (b, _)| (a.query, a.volume, a.version).cmp(&(b.query, b.volume, b.version)));
-    if entries.is_empty() {
-        let what = query.map(|query| format!("`{query}`")).unwrap_or_else(|| "a query".into());
-        return writeln!(
-            out,
-            "no kept run compared {what} at two schema versions; `plimsoll regression` does"
-        );
-    }
     let rows: Vec<Vec<String>> = entries
         .into_iter()
         .map(|(entry, cells)| {

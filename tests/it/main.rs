@@ -28,6 +28,7 @@ mod project;
 mod proxy;
 mod regression;
 mod regression_kept;
+mod report_edges;
 mod reports;
 mod schema;
 mod seed;
