@@ -284,7 +284,12 @@ async fn record_on(
 
 fn say_what_happened(session: &Session<'_>, options: &RecordOptions, recording: &Recording) {
     if recording.refused > 0 {
-        session.terminal.note(&format!("{} connections could not be made to the server", recording.refused));
+        let first = &recording.trace.unreached.first;
+        let reason = if first.is_empty() { String::new() } else { format!(": {first}") };
+        session.terminal.note(&format!(
+            "connections that could not be made to the server: {}{reason}",
+            recording.refused
+        ));
     }
     if recording.cut > 0 {
         session

@@ -447,6 +447,7 @@ impl Link {
         let mut message = Vec::new();
         encode::fatal_error(&mut message, sqlstate, &format!("plimsoll: {text}"), hint);
         if !self.is_cancel {
+            around.shared.observe(self.id, Event::Refused, text.as_bytes());
             self.client.send(&message);
         }
         self.phase = Phase::Closing;

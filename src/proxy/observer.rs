@@ -7,7 +7,7 @@ use super::queue::{Batch, Event, Queue};
 use super::scopes::Scopes;
 use super::session::hashing::Table;
 use super::session::{Ledger, Session};
-use crate::trace::{Header, Losses, StatementRecord, Trace, TraceEvent, TraceFileError, Writer};
+use crate::trace::{Header, Losses, RefusedBy, StatementRecord, Trace, TraceEvent, TraceFileError, Writer};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -114,6 +114,10 @@ impl Observer {
                         session.server_bytes(bytes, entry.at_us, &mut self.ledger);
                     }
                 }
+                Event::Refused => {
+                    let reason = String::from_utf8_lossy(bytes).into_owned();
+                    self.event(TraceEvent::Refused { by: RefusedBy::Recorder, reason });
+                }
                 Event::Closed => {
                     if let Some(mut session) = self.sessions.remove(&entry.connection) {
                         session.end(entry.at_us, &mut self.ledger);
@@ -125,6 +129,9 @@ impl Observer {
                         let _ = question.send(self.answer(entry.connection));
                     }
                 }
+            }
+            for reason in std::mem::take(&mut self.ledger.denials) {
+                self.event(TraceEvent::Refused { by: RefusedBy::Server, reason });
             }
             if !self.ledger.limits.is_empty() {
                 self.write_limits();

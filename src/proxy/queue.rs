@@ -19,6 +19,8 @@ pub(super) enum Event {
     Client,
     /// Bytes the server sent.
     Server,
+    /// The connection is refused by the recorder; the bytes say why.
+    Refused,
     /// The connection is over.
     Closed,
     /// The connection asks for its findings; who waits is the next of the batch's questions.

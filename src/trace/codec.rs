@@ -6,7 +6,7 @@
 
 use super::Tags;
 use super::model::{
-    Argument, ColumnSource, ColumnValues, Losses, Outcome, Protocol, ScopeLimit, StatementRecord,
+    Argument, ColumnSource, ColumnValues, Losses, Outcome, Protocol, RefusedBy, ScopeLimit, StatementRecord,
     StatementShape, TableName, TraceEvent,
 };
 use super::value::ValueHash;
@@ -199,6 +199,13 @@ pub(super) fn write_event(event: &TraceEvent, tables: &mut WrittenTables, output
             output.number(*connection);
         }
         TraceEvent::End => output.bytes.push(5),
+        TraceEvent::Refused { by, reason } => {
+            output.bytes.push(match by {
+                RefusedBy::Recorder => 7,
+                RefusedBy::Server => 8,
+            });
+            output.text(reason);
+        }
         TraceEvent::Limit(limit) => {
             output.bytes.push(6);
             output.number(limit.connection);
@@ -231,6 +238,8 @@ pub(super) fn read_event(input: &mut Input<'_>, tables: &mut ReadTables) -> Resu
         })),
         4 => Ok(TraceEvent::Connected { connection: input.number()? }),
         5 => Ok(TraceEvent::End),
+        7 => Ok(TraceEvent::Refused { by: RefusedBy::Recorder, reason: input.text()? }),
+        8 => Ok(TraceEvent::Refused { by: RefusedBy::Server, reason: input.text()? }),
         6 => {
             let (connection, statements) = (input.number()?, input.optional()?);
             let has_scope = input.byte()? != 0;

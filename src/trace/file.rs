@@ -10,7 +10,7 @@
 //! event, is read as far as it goes and says so.
 
 use super::codec::{Input, Output, ReadTables, WrittenTables, read_event, write_event};
-use super::model::{Bounds, Header, Trace, TraceEvent};
+use super::model::{Bounds, Header, RefusedBy, Trace, TraceEvent};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -240,6 +240,11 @@ pub fn write(path: &Path, trace: &Trace) -> Result<(), TraceFileError> {
     let mut writer = Writer::new(io::BufWriter::new(std::fs::File::create(path)?), &trace.header)?;
     for connection in 0..trace.connections {
         writer.write(&TraceEvent::Connected { connection })?;
+    }
+    for (by, refusals) in [(RefusedBy::Recorder, &trace.unreached), (RefusedBy::Server, &trace.denied)] {
+        for _ in 0..refusals.count {
+            writer.write(&TraceEvent::Refused { by, reason: refusals.first.clone() })?;
+        }
     }
     for table in &trace.tables {
         writer.write(&TraceEvent::Table(table.clone()))?;

@@ -58,6 +58,8 @@ fn trace(count: u64) -> Trace {
     ];
     trace.losses = Losses { statements: 1, values: 2, ..Losses::default() };
     trace.connections = 3;
+    trace.unreached = Refusals { count: 2, first: "no way to the server".into() };
+    trace.denied = Refusals { count: 1, first: "no such database".into() };
     trace.complete = true;
     trace
 }

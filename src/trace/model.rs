@@ -229,6 +229,13 @@ pub enum TraceEvent {
     },
     /// A scope's own bound on statements.
     Limit(ScopeLimit),
+    /// A connection that came to nothing.
+    Refused {
+        /// Who refused it.
+        by: RefusedBy,
+        /// What the client was told.
+        reason: String,
+    },
     /// The recorder ended in order; a trace without it was cut short.
     End,
 }
@@ -256,6 +263,34 @@ impl ScopeLimit {
 /// Scopes whose own bounds on statements a trace in memory keeps: the last ones.
 pub const LIMITS_MAX: usize = 10_000;
 
+/// Who refused a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusedBy {
+    /// The recorder, which found no way to the server.
+    Recorder,
+    /// The server, at the login.
+    Server,
+}
+
+/// Connections that came to nothing, for one cause.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refusals {
+    /// How many.
+    pub count: u64,
+    /// What the first one was told.
+    pub first: String,
+}
+
+impl Refusals {
+    /// Adds those of another part.
+    pub fn add(&mut self, other: &Self) {
+        if self.count == 0 {
+            self.first.clone_from(&other.first);
+        }
+        self.count += other.count;
+    }
+}
+
 /// A whole trace in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -273,6 +308,10 @@ pub struct Trace {
     pub losses: Losses,
     /// Connections accepted.
     pub connections: u64,
+    /// Connections for which the recorder found no way to the server.
+    pub unreached: Refusals,
+    /// Connections that the server refused at the login.
+    pub denied: Refusals,
     /// False where the file ends without [`TraceEvent::End`].
     pub complete: bool,
 }
@@ -289,6 +328,8 @@ impl Trace {
             limits_left_out: 0,
             losses: Losses::default(),
             connections: 0,
+            unreached: Refusals::default(),
+            denied: Refusals::default(),
             complete: false,
         }
     }
@@ -301,6 +342,13 @@ impl Trace {
             TraceEvent::Loss(losses) => self.losses.add(&losses),
             TraceEvent::Limit(limit) => self.limit(limit),
             TraceEvent::Connected { .. } => self.connections += 1,
+            TraceEvent::Refused { by, reason } => {
+                let refusals = match by {
+                    RefusedBy::Recorder => &mut self.unreached,
+                    RefusedBy::Server => &mut self.denied,
+                };
+                refusals.add(&Refusals { count: 1, first: reason });
+            }
             TraceEvent::End => self.complete = true,
         }
     }

@@ -39,6 +39,11 @@ impl Session {
             BackendMessage::EmptyQueryResponse => self.empty(),
             BackendMessage::PortalSuspended => self.suspended(at_us, ledger),
             BackendMessage::ErrorResponse(error) => {
+                if let Some(Pending::Startup) = self.requests.front() {
+                    let state = String::from_utf8_lossy(error.field(b'C').unwrap_or_default());
+                    let message = String::from_utf8_lossy(error.message());
+                    ledger.denials.push(format!("{message} (SQLSTATE {state})"));
+                }
                 self.failed(error.sqlstate().unwrap_or(*b"XX000"), at_us, ledger);
             }
             BackendMessage::CopyIn(_) => {

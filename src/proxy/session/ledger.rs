@@ -21,6 +21,8 @@ pub struct Ledger {
     pub records: Vec<StatementRecord>,
     /// Bounds that sessions set, likewise.
     pub limits: Vec<ScopeLimit>,
+    /// Why the server refused logins, likewise.
+    pub denials: Vec<String>,
 }
 
 impl Ledger {
@@ -38,6 +40,7 @@ impl Ledger {
             losses: Losses::default(),
             records: Vec::new(),
             limits: Vec::new(),
+            denials: Vec::new(),
         }
     }
 

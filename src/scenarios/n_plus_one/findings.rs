@@ -2,11 +2,11 @@
 
 use super::detect::Detection;
 use super::limits;
+use super::whole::Heard;
 use crate::model::evidence::n_plus_one::{
     BatchProof, Certainty, Growth, LoopGroup, RepeatGroup, RepeatKind, RoundTripCost,
 };
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
-use crate::trace::Losses;
 use std::collections::BTreeMap;
 
 /// Longest piece of a statement in a message, in characters.
@@ -224,12 +224,8 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// The verdict and what it rests on.
 #[must_use]
-pub(super) fn verdict(
-    findings: &[Finding],
-    losses: &Losses,
-    statements: u64,
-    complete: bool,
-) -> (Verdict, String) {
+pub(super) fn verdict(findings: &[Finding], heard: &Heard) -> (Verdict, String) {
+    let statements = heard.statements;
     let failures = findings.iter().filter(|finding| finding.severity == Severity::Failure).count();
     let above = findings.iter().filter(|finding| finding.code == limits::CODE).count();
     let mut summary = match failures - above {
@@ -241,25 +237,7 @@ pub(super) fn verdict(
         let scopes = if above == 1 { "scope" } else { "scopes" };
         summary.push_str(&format!("; {above} {scopes} above the bound on statements"));
     }
-    let needs = if failures > 0 {
-        None
-    } else if statements == 0 {
-        Some("a statement on the recorded connection: it may go elsewhere (a hard-coded address, a container of the tests' own, a Unix socket)".to_owned())
-    } else if losses.statements_may_be_missing() {
-        Some(format!(
-            "a whole trace: {} statements, {} messages and {} connections were not recorded",
-            losses.statements, losses.undecoded_messages, losses.opaque_connections
-        ))
-    } else if losses.values > 0 || losses.elements > 0 {
-        Some(format!(
-            "higher bounds of the recorder: {} values were left out",
-            losses.values + losses.elements
-        ))
-    } else if !complete {
-        Some("a trace that ends in order: this one was cut short".to_owned())
-    } else {
-        None
-    };
+    let needs = if failures > 0 { None } else { heard.needs() };
     let verdict = match (failures, needs) {
         (0, None) => Verdict::Pass,
         (0, Some(needs)) => Verdict::Inconclusive { needs },

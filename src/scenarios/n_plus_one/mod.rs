@@ -22,6 +22,7 @@ mod run;
 mod sources;
 mod tables;
 mod weave;
+mod whole;
 
 pub use detect::{ArgumentSet, DetectOptions, Detection, detect};
 pub use run::{Options, judge, read_baseline, run};

@@ -7,6 +7,7 @@ use super::growth::{growth, growth_findings, growth_measurements};
 use super::limits;
 use super::prove::prove;
 use super::tables::resolve_tables;
+use super::whole::Heard;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, Growth, NPlusOneEvidence, RoundTripCost};
 use crate::model::{Finding, MeasurementWarning, Scenario, ScenarioReport, Verdict};
@@ -197,12 +198,9 @@ pub fn judge(
 struct Judged {
     names: Vec<String>,
     detection: Detection,
-    losses: Losses,
+    heard: Heard,
     /// Scopes above the bound that they set themselves.
     exceeded: Vec<Finding>,
-    statements: u64,
-    connections: u64,
-    cut_short: bool,
     limits_left_out: u64,
     proofs: Vec<BatchProof>,
     refusals: Vec<BatchRefusal>,
@@ -228,11 +226,8 @@ impl Judged {
         }
         self.detection.scopes.extend(found.scopes);
         self.detection.shapes += found.shapes;
-        self.losses.add(&trace.losses);
+        self.heard.add(trace);
         self.exceeded.extend(limits::exceeded(trace));
-        self.statements += trace.statements.len() as u64;
-        self.connections += trace.connections;
-        self.cut_short |= !trace.complete;
         self.limits_left_out += trace.limits_left_out;
         self.names.push(name.to_owned());
         self.loops_with.push(self.detection.loops.len());
@@ -246,16 +241,16 @@ impl Judged {
         let mut findings = findings(&self.detection, &beside);
         findings.append(&mut self.exceeded);
         findings.extend(growth_findings(&self.growth, &self.detection));
-        let (verdict, summary) = verdict(&findings, &self.losses, self.statements, !self.cut_short);
+        let (verdict, summary) = verdict(&findings, &self.heard);
         let volume = |at: usize| {
             let trace = self.loops_with.partition_point(|loops| *loops <= at);
             self.volumes.as_ref().and_then(|volumes| volumes.get(trace).cloned())
         };
-        let mut measurements = measurements(&self.detection, self.statements, volume);
+        let mut measurements = measurements(&self.detection, self.heard.statements, volume);
         if let Some(volumes) = &self.volumes {
             measurements.extend(growth_measurements(&self.growth, volumes));
         }
-        let mut warnings = warnings(&self.losses, &stale);
+        let mut warnings = warnings(&self.heard.losses, &stale);
         if self.limits_left_out > 0 {
             warnings.push(MeasurementWarning::BoundReached {
                 bound: format!("{LIMITS_MAX} scopes with plimsoll.max_statements"),
@@ -264,8 +259,8 @@ impl Judged {
         }
         let evidence = NPlusOneEvidence {
             sources: self.names,
-            statements: self.statements,
-            connections: self.connections,
+            statements: self.heard.statements,
+            connections: self.heard.connections,
             shapes: self.detection.shapes,
             scopes: self.detection.scopes,
             loops: self.detection.loops,
