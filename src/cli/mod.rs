@@ -82,10 +82,14 @@ pub(crate) enum Command {
 
 /// Runs the command line to its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let mut arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage_exit(&error),
     };
+    // An empty variable is how many tools leave one out.
+    if std::env::var_os("DATABASE_URL").is_some_and(|url| url.is_empty()) {
+        arguments.global.url = arguments.global.url.filter(|url| !url.is_empty());
+    }
     let terminal = Terminal::new(arguments.global.color, arguments.global.quiet);
     let outcome =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_command(&arguments, &terminal)));

@@ -49,7 +49,13 @@ pub fn changes(
         }
     }
     // What speaks about the hop to the server, which is the recorder's now.
-    for (name, value) in [("PGSSLMODE", Some("disable")), ("PGCHANNELBINDING", None), ("PGSERVICE", None)] {
+    for (name, value) in [
+        ("PGSSLMODE", Some("disable")),
+        ("PGSSLNEGOTIATION", None),
+        ("PGGSSENCMODE", None),
+        ("PGCHANNELBINDING", None),
+        ("PGSERVICE", None),
+    ] {
         if inherited(name).is_some() {
             changes.push((name.into(), value.map(str::to_owned)));
         }
@@ -82,10 +88,27 @@ fn parse_file(text: &str) -> Result<Vec<(String, String)>, usize> {
         if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(index + 1);
         }
-        let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-        variables.push((name.to_owned(), unquoted.unwrap_or(value).to_owned()));
+        variables.push((name.to_owned(), written_value(value).to_owned()));
     }
     Ok(variables)
+}
+
+/// A value without its quotes, or up to the comment behind it.
+fn written_value(value: &str) -> &str {
+    let is_comment = |rest: &str| rest.trim_start().is_empty() || rest.trim_start().starts_with('#');
+    let quoted = ['"', '\''].iter().find_map(|quote| {
+        let (inside, rest) = value.strip_prefix(*quote)?.split_once(*quote)?;
+        is_comment(rest).then_some(inside)
+    });
+    // A `#` inside a word, as in a URL, begins no comment.
+    let comment = || {
+        if value.starts_with('#') {
+            Some(0)
+        } else {
+            [" #", "\t#"].iter().filter_map(|start| value.find(start)).min()
+        }
+    };
+    quoted.unwrap_or_else(|| value[..comment().unwrap_or(value.len())].trim_end())
 }
 
 #[cfg(test)]
@@ -119,8 +142,16 @@ mod tests {
 
     #[test]
     fn libpq_is_led_by_its_own_variables() {
-        let changes =
-            to("postgres://ann:p%40w@db:5433/app", &[("PGSSLMODE", "require"), ("PGSERVICE", "x")], &[]);
+        let changes = to(
+            "postgres://ann:p%40w@db:5433/app",
+            &[
+                ("PGSSLMODE", "require"),
+                ("PGSERVICE", "x"),
+                ("PGGSSENCMODE", "require"),
+                ("PGSSLNEGOTIATION", "direct"),
+            ],
+            &[],
+        );
         for (name, expected) in [
             ("PGHOST", Some(Some("127.0.0.1"))),
             ("PGPORT", Some(Some("6432"))),
@@ -129,6 +160,8 @@ mod tests {
             ("PGDATABASE", Some(Some("app"))),
             ("PGSSLMODE", Some(Some("disable"))),
             ("PGSERVICE", Some(None)),
+            ("PGGSSENCMODE", Some(None)),
+            ("PGSSLNEGOTIATION", Some(None)),
             ("PGCHANNELBINDING", None),
         ] {
             assert_eq!(value(&changes, name), expected, "{name}");
@@ -140,6 +173,18 @@ mod tests {
         let text = "# comment\n\nexport A=1\nB = \"two words\"\nC='x=y'\n";
         let expected = [("A", "1"), ("B", "two words"), ("C", "x=y")].map(|(a, b)| (a.into(), b.into()));
         assert_eq!(parse_file(text), Ok(expected.to_vec()));
+        for (written, expected) in [
+            ("\"postgres://a:x#y@db/app\" # the shop's", "postgres://a:x#y@db/app"),
+            ("'two # words'#", "two # words"),
+            ("postgres://a:x#y@db/app # note", "postgres://a:x#y@db/app"),
+            ("\"a\" and \"b\"", "\"a\" and \"b\""),
+            ("it's", "it's"),
+            ("", ""),
+            ("# nothing", ""),
+        ] {
+            let variables = parse_file(&format!("A={written}")).unwrap();
+            assert_eq!(variables[0].1, expected, "{written}");
+        }
         assert_eq!(parse_file("A=1\nnonsense\n"), Err(2));
     }
 }

@@ -175,7 +175,12 @@ impl ServerUrl {
     /// Whether both name the same first server and database.
     #[must_use]
     pub fn is_same_database(&self, other: &Self) -> bool {
-        let first = |url: &Self| url.hosts.first().cloned().unwrap_or_else(default_host);
+        let first = |url: &Self| {
+            let (host, port) = url.hosts.first().cloned().unwrap_or_else(default_host);
+            // The names that this machine has for itself everywhere.
+            let is_local = ["localhost", "127.0.0.1", "::1"].contains(&host.to_ascii_lowercase().as_str());
+            (if is_local { default_host().0 } else { host }, port)
+        };
         first(self) == first(other) && self.database() == other.database()
     }
 }
@@ -252,6 +257,20 @@ mod tests {
             let found: Vec<(&str, u16)> =
                 parsed.hosts.iter().map(|(host, port)| (host.as_str(), *port)).collect();
             assert_eq!(found, hosts, "{url}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_the_same_by_any_of_its_names() {
+        let url = |url: &str| ServerUrl::parse(url).unwrap();
+        for (one, other, is_same) in [
+            ("postgres://localhost/app", "postgres://127.0.0.1:5432/app", true),
+            ("postgres://[::1]/app", "postgres:///app", true),
+            ("postgres://localhost:5433/app", "postgres://127.0.0.1/app", false),
+            ("postgres://localhost/app", "postgres://127.0.0.1/other", false),
+            ("postgres://localhost/app", "postgres://db/app", false),
+        ] {
+            assert_eq!(url(one).is_same_database(&url(other)), is_same, "{one} {other}");
         }
     }
 
