@@ -8,7 +8,8 @@ use super::{ExitCode, Failure, Terminal};
 use crate::model::evidence::Evidence;
 use crate::project::Project;
 use crate::scenarios::n_plus_one as scenario;
-use std::path::PathBuf;
+use anyhow::Context as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `plimsoll n-plus-one [-- CMD]`.
@@ -21,7 +22,7 @@ pub(crate) struct Options {
     #[arg(long = "trace", value_name = "FILE", conflicts_with = "command")]
     traces: Vec<PathBuf>,
     /// Children of one parent execution that make a finding
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
     threshold: Option<u64>,
     /// Known findings with reasons: only new ones fail
     #[arg(long, value_name = "FILE")]
@@ -63,11 +64,9 @@ pub(super) async fn run(
         options.record.check_command(&options.command)?;
     }
     // Before the command runs: its time is somebody's.
-    scenario::read_baseline(&project, options.baseline.as_deref())
+    let known = scenario::read_baseline(&project, options.baseline.as_deref())
         .map_err(|error| Failure::Usage(format!("{error:#}")))?;
-    if let Some(path) = options.draft_baseline.as_ref().filter(|path| path.exists()) {
-        return Err(Failure::Usage(format!("{} exists: a draft goes to a new file", path.display())));
-    }
+    options.draft_baseline.as_deref().map_or(Ok(()), check_draft)?;
     let chosen = scenario::Options {
         traces: options.traces.clone(),
         threshold: options.threshold,
@@ -80,7 +79,7 @@ pub(super) async fn run(
     let job = if !options.command.is_empty() {
         Job::RecordedCommand {
             words: options.command.clone(),
-            record: options.record.with_threshold(options.threshold),
+            record: options.record.judging(options.threshold, known),
             options: chosen,
         }
     } else if options.traces.is_empty() {
@@ -97,10 +96,23 @@ pub(super) async fn run(
         std::fs::write(
             path,
             scenario::baseline::draft(loops.flatten().cloned().collect::<Vec<_>>().as_slice()),
-        )?;
+        )
+        .with_context(|| format!("cannot write {}", path.display()))?;
         terminal.note(&format!("draft: {}   next: fill the reasons in, then --baseline {0}", path.display()));
     }
     conclude(global, terminal, finished)
+}
+
+/// Whether a draft can be written, before the command runs.
+fn check_draft(path: &Path) -> Result<(), Failure> {
+    let wrong = |problem: &str| Err(Failure::Usage(format!("{} {problem}", path.display())));
+    if path.exists() {
+        return wrong("exists: a draft goes to a new file");
+    }
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) if !folder.is_dir() => wrong("cannot be written: its folder does not exist"),
+        _ => Ok(()),
+    }
 }
 
 /// The smaller and the larger volume of `--grow`.

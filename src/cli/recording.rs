@@ -5,6 +5,7 @@ use super::session::Session;
 use super::{ExitCode, Failure};
 use crate::proxy::{self, ChildCommand, ClientTls, Destination, FaultPlan, Judge, Recording};
 use crate::report::json;
+use crate::scenarios::n_plus_one::baseline::KnownLoop;
 use crate::scenarios::n_plus_one::{self, DetectOptions};
 use crate::trace::{Reader, Trace, TraceFileError};
 use anyhow::Context as _;
@@ -45,6 +46,9 @@ pub(super) struct RecordOptions {
     /// The command line's threshold of `n-plus-one`, for `--findings`.
     #[arg(skip)]
     threshold: Option<u64>,
+    /// The loops that are accepted, for `--findings`.
+    #[arg(skip)]
+    known: Vec<KnownLoop>,
     /// The volume that the command's database has, where it runs at several.
     #[arg(skip)]
     volume: Option<String>,
@@ -87,14 +91,14 @@ impl RecordOptions {
             destination,
             delay: self.delay,
             fault: self.inject.clone(),
-            findings: self.findings.then(|| judge(threshold)),
+            findings: self.findings.then(|| judge(threshold, self.known.clone())),
             ..proxy::Options::new(upstream, rand::random())
         }
     }
 
-    /// The same, where the command line has a threshold for `--findings` to go by.
-    pub(super) fn with_threshold(&self, threshold: Option<u64>) -> Self {
-        Self { threshold, ..self.clone() }
+    /// The same, with what `--findings` goes by: the command line's threshold, and accepted loops.
+    pub(super) fn judging(&self, threshold: Option<u64>, known: Vec<KnownLoop>) -> Self {
+        Self { threshold, known, ..self.clone() }
     }
 
     /// Looks at the files that the options name, before anything is started for them.
@@ -142,10 +146,10 @@ impl RecordOptions {
 }
 
 /// What a session is told about its scope: the findings, as in `run.json`.
-fn judge(threshold: u64) -> Judge {
+fn judge(threshold: u64, known: Vec<KnownLoop>) -> Judge {
     let options = DetectOptions { threshold: usize::try_from(threshold).unwrap_or(usize::MAX) };
     Judge::new(move |trace| {
-        let report = n_plus_one::judge(&[("scope".into(), trace.clone())], &options, &[], &[]);
+        let report = n_plus_one::judge(&[("scope".into(), trace.clone())], &options, &known, &[]);
         json::findings(&report.findings)
     })
 }

@@ -5,6 +5,7 @@ use super::recording::{RecordOptions, record, trace_file};
 use super::session::{load_project_or_default, with_session};
 use super::{ExitCode, Failure, Terminal};
 use crate::proxy::Destination;
+use crate::scenarios::n_plus_one::read_baseline;
 
 /// `plimsoll trace -- CMD`.
 #[derive(Debug, clap::Args)]
@@ -24,8 +25,10 @@ pub(super) async fn run(
     let project = load_project_or_default(global)?;
     options.record.check()?;
     options.record.check_command(&options.command)?;
+    let known = read_baseline(&project, None).map_err(|error| Failure::Usage(format!("{error:#}")))?;
+    let options_of_record = options.record.judging(None, known);
     let recorded = with_session(global, terminal, &project, async |session| {
-        record(session, &options.record, &options.command, Destination::File(trace_file(global))).await
+        record(session, &options_of_record, &options.command, Destination::File(trace_file(global))).await
     })
     .await?;
     if recorded.trace.connections == 0 {

@@ -50,7 +50,17 @@ pub fn parse(text: &str) -> Result<Vec<KnownLoop>, BaselineError> {
         Some(toml::Value::Array(entries)) => entries,
         Some(_) => return Err(BaselineError::Syntax("`known` is a list of tables: [[known]]".into())),
     };
-    entries.iter().enumerate().map(|(at, entry)| known_loop(at + 1, entry)).collect()
+    let mut known: Vec<KnownLoop> = Vec::with_capacity(entries.len());
+    for (at, entry) in entries.iter().enumerate() {
+        let found = known_loop(at + 1, entry)?;
+        if let Some(first) = known.iter().position(|other| other.fingerprint == found.fingerprint) {
+            let problem =
+                format!("`{}` is accepted by entry {} already: keep one", found.fingerprint, first + 1);
+            return Err(BaselineError::Entry { entry: at + 1, problem });
+        }
+        known.push(found);
+    }
+    Ok(known)
 }
 
 fn known_loop(entry: usize, value: &toml::Value) -> Result<KnownLoop, BaselineError> {
@@ -132,6 +142,10 @@ mod tests {
             ("[[known]]\nfingerprint = \"0123456789abcdef\"\nreason = \" \"", "`reason` is missing"),
             ("[[known]]\nfingerprint = \"xyz\"\nreason = \"a\"", "not a fingerprint"),
             ("[[known]]\nfingerprint = \"0123456789abcdef\"\nreason = \"a\"\nwhy = 1", "unknown key `why`"),
+            (
+                &"[[known]]\nfingerprint = \"0123456789abcdef\"\nreason = \"a\"\n".repeat(2),
+                "entry 2 of [[known]]: `0123456789abcdef` is accepted by entry 1 already",
+            ),
             ("[other]", "unknown key `other`"),
             ("known = 1", "[[known]]"),
             ("[[known]", "TOML parse error"),

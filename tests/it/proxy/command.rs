@@ -3,7 +3,12 @@
 
 use crate::cli::{code, plimsoll, stderr};
 use crate::support::{self, processes};
-use std::io::{BufRead, BufReader};
+use plimsoll::model::Quiet;
+use plimsoll::postgres::Target;
+use plimsoll::proxy::{Options as RecorderOptions, Recorder};
+use plimsoll::scenarios::n_plus_one::{self, DetectOptions};
+use plimsoll::wire::encode;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -44,6 +49,94 @@ async fn a_command_that_never_connects_gets_no_verdict() {
     }
 }
 
+fn psql() -> String {
+    let programs = plimsoll::postgres::Programs::find(None, std::env::var_os("PATH").as_deref()).unwrap();
+    programs.program("psql").display().to_string()
+}
+
+/// What the verdict needs, and nothing that would lead elsewhere.
+#[tokio::test]
+async fn who_asks_nothing_is_told_the_reason() {
+    for (arguments, reason) in [
+        (vec!["-c", ""], "the command made 1 connection and asked nothing"),
+        (vec!["-d", "no_such_database"], "\"no_such_database\" does not exist (SQLSTATE 3D000)"),
+    ] {
+        let script = "psql=$1; shift; \"$psql\" -qX \"$@\" < /dev/null 2> /dev/null; exit 0";
+        let psql = psql();
+        let mut words = vec!["n-plus-one", "--format", "json", "--", "sh", "-c", script, "sh", &psql];
+        words.extend(&arguments);
+        let output = run(&words);
+        let report = String::from_utf8_lossy(&output.stdout).replace("\\\"", "\"");
+        assert!(report.contains("inconclusive") && report.contains(reason), "{report}\n{}", stderr(&output));
+        assert!(!report.contains("a hard-coded address"), "{report}");
+    }
+}
+
+/// A later test must not fail for a loop that the run passes.
+#[tokio::test]
+async fn an_accepted_loop_is_accepted_in_show_findings_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "SET plimsoll.scope = 'listing';
+        CREATE TEMP TABLE users AS SELECT n AS id, 'x' || n AS email FROM generate_series(1, 10) n;
+        CREATE TEMP TABLE orders AS SELECT n AS id, n AS user_id FROM generate_series(1, 10) n;
+        SELECT id, user_id FROM orders ORDER BY id;
+        SELECT format('SELECT email FROM users WHERE id = %s', user_id) FROM orders ORDER BY id \\gexec
+        \\o shown
+        SHOW plimsoll.findings;\n";
+    std::fs::write(folder.path().join("app.sql"), script).unwrap();
+    let psql = psql();
+    let command = format!("{psql} -qXAtv ON_ERROR_STOP=1 -f app.sql > all");
+    let judged = |more: &[&str]| {
+        let mut words = vec!["n-plus-one", "--findings", "--without-batching", "--format", "json"];
+        words.extend(more);
+        words.extend(["--", "sh", "-c", &command]);
+        let output = recording(folder.path(), &words).output().unwrap();
+        let shown = std::fs::read_to_string(folder.path().join("shown")).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        (output, shown[0]["severity"].as_str().map(str::to_owned))
+    };
+    let (output, severity) = judged(&["--draft-baseline", "known.toml"]);
+    assert_eq!((code(&output), severity.as_deref()), (1, Some("failure")), "{}", stderr(&output));
+    let draft = std::fs::read_to_string(folder.path().join("known.toml")).unwrap();
+    std::fs::write(folder.path().join("known.toml"), draft.replace("\"\" #", "\"ten at most\" #")).unwrap();
+    let (output, severity) = judged(&["--baseline", "known.toml"]);
+    assert_eq!((code(&output), severity.as_deref()), (0, Some("warning")), "{}", stderr(&output));
+}
+
+/// Tools write `DATABASE_URL=` into env files for "none".
+#[test]
+fn an_empty_database_url_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |arguments: &[&str]| {
+        let output = plimsoll(folder.path()).args(arguments).env("DATABASE_URL", "").output().unwrap();
+        (code(&output), stderr(&output))
+    };
+    let (code, text) = said(&["proxy"]);
+    assert!(code == 2 && text.contains("the proxy needs a server"), "{text}");
+    let (code, text) = said(&["trace", "--postgres-bin", "/nonexistent/bin", "--", "/bin/true"]);
+    assert!(code == 3 && text.contains("/nonexistent/bin"), "a throwaway server is what it asks for: {text}");
+}
+
+/// A server that goes away takes statements with it that nobody sees.
+#[tokio::test]
+async fn a_server_that_went_away_leaves_no_clean_verdict() {
+    let server = Target::throwaway(&support::server_options(), &Quiet).await.unwrap();
+    let recorder = Recorder::start(&RecorderOptions::new(&server.url_for("postgres"), 1)).unwrap();
+    server.close().await.unwrap();
+    let mut client = std::net::TcpStream::connect(recorder.address()).unwrap();
+    let mut startup = Vec::new();
+    encode::startup(&mut startup, encode::PROTOCOL_3_0, &[("user", "ann")]);
+    client.write_all(&startup).unwrap();
+    let mut told = Vec::new();
+    client.read_to_end(&mut told).unwrap();
+    assert!(String::from_utf8_lossy(&told).contains("could not connect to the server"));
+    let trace = recorder.stop().unwrap().trace;
+    assert_eq!(trace.unreached.count, 1);
+    let report = n_plus_one::judge(&[("run".into(), trace)], &DetectOptions::default(), &[], &[]);
+    let needs = format!("{:?}", report.verdict);
+    assert!(needs.contains("Inconclusive") && needs.contains("1 connection could not be made"), "{needs}");
+}
+
 #[tokio::test]
 async fn signals_go_to_the_command() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,6 +163,11 @@ fn files_that_cannot_be_read_are_said_before_anything_starts() {
         (vec!["n-plus-one", "--trace", "text"], "text: not a Plimsoll trace file"),
         (vec!["n-plus-one", "--env-file", "absent", "--", "true"], "cannot read the environment file absent"),
         (vec!["trace", "--tls-cert", "absent", "--tls-key", "text", "--", "true"], "absent"),
+        (vec!["n-plus-one", "--threshold", "1", "--", "/bin/true"], "1 is not in 2..="),
+        (
+            vec!["n-plus-one", "--draft-baseline", "no/such", "--", "/bin/true"],
+            "no/such cannot be written: its folder does not exist",
+        ),
     ] {
         // Starting a server would fail with 3 here, and be told first.
         let output = plimsoll(folder.path()).args(&arguments).env("PATH", "").output().unwrap();
