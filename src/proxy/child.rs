@@ -39,7 +39,15 @@ impl ChildCommand {
             let folders = path.unwrap_or_default();
             std::env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
         };
-        if is_found { Ok(()) } else { Err(not_found(&program.to_string_lossy())) }
+        let name = program.to_string_lossy();
+        match is_found {
+            true => Ok(()),
+            false if name.contains('/') && Path::new(program).exists() => Err(Error::Spawn {
+                program: name.into_owned(),
+                source: std::io::ErrorKind::PermissionDenied.into(),
+            }),
+            false => Err(not_found(&name)),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub enum Error {
         source: crate::trace::TraceFileError,
     },
     /// The command to run.
-    #[error("cannot run `{program}`: is it installed and on PATH?")]
+    #[error("cannot run `{program}`: {}", spawn_advice(source))]
     Spawn {
         /// The program.
         program: String,
@@ -105,6 +105,15 @@ pub enum Error {
     /// A part of the recorder panicked.
     #[error("the recorder's {0} thread ended by a bug: please report it")]
     Bug(&'static str),
+}
+
+fn spawn_advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "it is there, but is no program: chmod +x, or name its interpreter"
+        }
+        _ => "is it installed and on PATH?",
+    }
 }
 
 impl Error {

@@ -83,17 +83,18 @@ fn a_program_that_is_not_there_is_said_before_a_server_is_started() {
     let folder = project();
     fs::write(folder.path().join("notes.txt"), "no program").unwrap();
     for command in ["n-plus-one", "trace"] {
-        for program in ["nosuchprog", "./notes.txt", "/no/such/program"] {
+        for (program, advice) in [
+            ("nosuchprog", "is it installed and on PATH?"),
+            ("./notes.txt", "it is there, but is no program: chmod +x"),
+            ("/no/such/program", "is it installed and on PATH?"),
+        ] {
             let output = plimsoll(folder.path())
                 .args([command, "--postgres-bin", "/nonexistent/bin", "--", program])
                 .output()
                 .unwrap();
             let said = stderr(&output);
             assert_eq!(code(&output), 3, "{said}");
-            assert!(
-                said.contains(&format!("cannot run `{program}`: is it installed and on PATH?")),
-                "{said}"
-            );
+            assert!(said.contains(&format!("cannot run `{program}`: {advice}")), "{said}");
         }
     }
     assert!(!folder.path().join("reports").exists());
