@@ -17,6 +17,7 @@ use crate::report::kept_index;
 use crate::report::kept_run::{KeepError, KeptRun};
 use crate::scenarios::{deadlock, n_plus_one, regression, slow_queries};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// One scenario to run, with its options.
@@ -88,6 +89,8 @@ struct GrowingReport<'a> {
     report: Mutex<RunReport>,
     /// Plans that are files already.
     plans_written: Mutex<usize>,
+    /// Whether any scenario has said something.
+    has_results: &'a AtomicBool,
     terminal: &'a Terminal,
 }
 
@@ -98,11 +101,19 @@ impl GrowingReport<'_> {
             self.terminal.note(&format!("warning: {error}"));
         }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        report.scenarios.retain(|s| s.scenario != entry.scenario);
-        report.scenarios.push(entry);
+        match report.scenarios.iter_mut().find(|known| known.scenario == entry.scenario) {
+            Some(known) => *known = entry,
+            None => report.scenarios.push(entry),
+        }
+        self.has_results.store(true, Ordering::Relaxed);
+        self.write(&report);
+    }
+
+    /// What is known so far, as files.
+    fn write(&self, report: &RunReport) {
         // A full disk in the middle must not lose the run in hand: the last
         // write reports it.
-        if let Err(error) = self.kept.write(&report).and_then(|()| self.kept.write_page(&report)) {
+        if let Err(error) = self.kept.write(report).and_then(|()| self.kept.write_page(report)) {
             self.terminal.note(&format!("warning: {error}"));
         }
     }
@@ -149,8 +160,11 @@ pub(super) async fn execute(
     jobs: Vec<Job>,
 ) -> Result<Finished, Failure> {
     let kept = KeptRun::create(&global.reports_folder(), &environment::run_id())?;
-    let result =
-        with_session(global, terminal, project, async |session| run_jobs(session, &kept, jobs).await).await;
+    let has_results = AtomicBool::new(false);
+    let result = with_session(global, terminal, project, async |session| {
+        run_jobs(session, &kept, jobs, &has_results).await
+    })
+    .await;
     match result {
         Ok((report, child_code)) => {
             let not_kept = kept.write(&report).and_then(|()| kept.write_page(&report)).err();
@@ -161,7 +175,8 @@ pub(super) async fn execute(
             Ok(Finished { report, kept, child_code, not_kept })
         }
         Err(failure) => {
-            if kept.has_report() {
+            let is_cut_short = matches!(failure, Failure::Interrupted) && kept.has_report();
+            if is_cut_short || has_results.into_inner() {
                 terminal.note(&format!("partial report: {}", kept.directory().join("report.html").display()));
             } else {
                 kept.discard();
@@ -175,11 +190,13 @@ async fn run_jobs(
     session: &Session<'_>,
     kept: &KeptRun,
     jobs: Vec<Job>,
+    has_results: &AtomicBool,
 ) -> Result<(RunReport, Option<ExitCode>), Failure> {
     let growing = GrowingReport {
         kept,
         report: Mutex::new(empty_report(session, kept, &jobs)),
         plans_written: Mutex::default(),
+        has_results,
         terminal: session.terminal,
     };
     let checkpoint = |entry: &ScenarioReport| growing.put(entry.clone());
@@ -187,6 +204,8 @@ async fn run_jobs(
     if jobs.iter().any(Job::executes_queries) {
         context.check_queries(&session.project.queries).await?;
     }
+    // A run that is killed in its first minute leaves a report, too.
+    growing.write(&growing.snapshot());
     let mut child_code = None;
     for job in jobs {
         session.terminal.note(&format!("{} …", job.scenario().name()));
@@ -222,6 +241,9 @@ async fn run_job(context: &Context<'_>, job: &Job) -> Result<ScenarioReport, Fai
         Job::RecordedCommand { .. } => skipped(Scenario::NPlusOne, "the command was not recorded"),
     })
 }
+
+/// Until a scenario has said something.
+const NOT_REACHED: &str = "not reached: the run was cut short before it";
 
 fn skipped(scenario: Scenario, reason: &str) -> ScenarioReport {
     ScenarioReport {
@@ -278,7 +300,7 @@ fn empty_report(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> RunRepor
         environment: environment::read(&session.project.root),
         seed: session.seed,
         confined_to: jobs.iter().flat_map(Job::confined_to).collect(),
-        scenarios: Vec::new(),
+        scenarios: jobs.iter().map(|job| skipped(job.scenario(), NOT_REACHED)).collect(),
         warnings,
         complete: false,
     }

@@ -59,6 +59,8 @@ pub enum KeepError {
 #[derive(Debug, Clone)]
 pub struct KeptRun {
     directory: PathBuf,
+    /// Whether the folder around it was made for it.
+    made_reports: bool,
 }
 
 impl KeptRun {
@@ -69,11 +71,12 @@ impl KeptRun {
     /// Where it cannot be made or written to.
     pub fn create(reports: &Path, run_id: &str) -> Result<Self, KeepError> {
         let directory = reports.join(run_id);
+        let made_reports = !reports.is_dir();
         fs::create_dir_all(&directory).map_err(io_error("create", &directory))?;
         let probe = directory.join(".probe");
         fs::write(&probe, b"").map_err(io_error("write to", &directory))?;
         fs::remove_file(&probe).map_err(io_error("write to", &directory))?;
-        Ok(Self { directory })
+        Ok(Self { directory, made_reports })
     }
 
     /// Where it is.
@@ -94,11 +97,15 @@ impl KeptRun {
         self.directory.join("run.json").is_file()
     }
 
-    /// Removes a directory in which nothing was reported, and the reports
-    /// folder where that leaves it empty.
+    /// Removes a directory of which nothing is worth keeping, and the reports
+    /// folder where it was made for this run and that leaves it empty.
     pub fn discard(self) {
+        for name in ["run.json", "report.html"] {
+            let _ = fs::remove_file(self.directory.join(name));
+        }
         // Both refuse to remove what is not empty, which is what is wanted.
         if fs::remove_dir(&self.directory).is_ok()
+            && self.made_reports
             && let Some(reports) = self.directory.parent()
         {
             let _ = fs::remove_dir(reports);

@@ -9,11 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// The one run kept in a project, once it has something to say.
-fn wait_for_report(project: &Path, child: &mut Child) -> PathBuf {
+/// How many scenarios were not reached yet.
+fn not_reached(run: &Path) -> usize {
+    fs::read_to_string(run.join("run.json")).unwrap().matches("\"summary\": \"not reached").count()
+}
+
+/// The one run kept in a project, once there is one with so few scenarios left.
+fn wait_for_report(project: &Path, child: &mut Child, left: usize) -> PathBuf {
     for _ in 0..2400 {
         let runs = fs::read_dir(project.join("reports")).into_iter().flatten().flatten();
-        let mut written = runs.map(|entry| entry.path()).filter(|path| path.join("report.html").is_file());
+        let mut written = runs
+            .map(|entry| entry.path())
+            .filter(|path| path.join("report.html").is_file() && not_reached(path) <= left);
         if let Some(run) = written.next() {
             return run;
         }
@@ -23,8 +30,8 @@ fn wait_for_report(project: &Path, child: &mut Child) -> PathBuf {
     panic!("no report within two minutes");
 }
 
-/// Starts all four scenarios, and sends the signal when the first has said something.
-fn cut_short(signal: &str) -> (tempfile::TempDir, PathBuf, Option<i32>) {
+/// Starts all four scenarios, and sends the signal when so many are left.
+fn cut_short(signal: &str, left: usize) -> (tempfile::TempDir, PathBuf, Option<i32>) {
     let folder = shop();
     let mut child = plimsoll(folder.path())
         .args(["run", "--quiet"])
@@ -32,7 +39,7 @@ fn cut_short(signal: &str) -> (tempfile::TempDir, PathBuf, Option<i32>) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let run = wait_for_report(folder.path(), &mut child);
+    let run = wait_for_report(folder.path(), &mut child, left);
     processes::signal(child.id(), signal);
     let status = child.wait().unwrap();
     (folder, run, status.code())
@@ -63,15 +70,16 @@ fn check_partial(folder: &Path, run: &Path) {
 }
 
 #[test]
-fn killed_outright_the_report_stays_readable() {
-    let (folder, run, code) = cut_short("KILL");
+fn killed_outright_before_anything_was_found_there_is_a_readable_report() {
+    let (folder, run, code) = cut_short("KILL", 4);
     assert_eq!(code, None, "ended by the signal");
+    assert_eq!(not_reached(&run), 4);
     check_partial(folder.path(), &run);
 }
 
 #[test]
 fn interrupted_the_run_ends_with_4_and_a_partial_report() {
-    let (folder, run, code) = cut_short("INT");
+    let (folder, run, code) = cut_short("INT", 3);
     assert_eq!(code, Some(4));
     check_partial(folder.path(), &run);
 }

@@ -18,10 +18,10 @@ pub(super) fn not_asked(
     if !found.is_some_and(|report| covers(report, volume)) || !names(run, other, scenario, subject) {
         return Some("not asked");
     }
-    if let Some(why) = found.and_then(judged_nothing) {
-        return Some(why);
+    if !run.complete {
+        return Some("not reached");
     }
-    (!run.complete).then_some("not reached")
+    found.and_then(judged_nothing)
 }
 
 /// Why a scenario that was asked for judged nothing at all.
