@@ -1,10 +1,11 @@
 //! What the kept runs show together: a line a run, and the trend of a query
 //! with the points at which its level changed.
 
+use super::compare::Fairness;
 use super::table::{self, Align};
 use super::units;
 use crate::model::evidence::Evidence;
-use crate::model::{Measurement, RunReport, Scenario, TargetDescription, Variant};
+use crate::model::{Measurement, RunReport, Scenario, Unit, Variant};
 use crate::stats::change_points::{ChangePoint, ChangePointOptions, change_points};
 use std::io;
 
@@ -66,8 +67,10 @@ pub struct TrendPoint<'a> {
     pub run: &'a RunReport,
     /// What it measured.
     pub measurement: &'a Measurement,
-    /// Measured on another server version or machine than the run before it.
+    /// Measured in other surroundings than the run before it.
     pub is_elsewhere: bool,
+    /// What these differ in, where it keeps the two values from being compared.
+    pub because: Option<String>,
 }
 
 impl QueryTrend<'_> {
@@ -84,7 +87,7 @@ impl QueryTrend<'_> {
         let sentence = |change: &ChangePoint| {
             let point = self.points.get(change.index)?;
             let unit = point.measurement.unit;
-            let elsewhere = if point.is_elsewhere { ", on another server version or machine" } else { "" };
+            let elsewhere = point.elsewhere();
             Some(format!(
                 "{}: {} before run {}, {} since (p = {:.3}{elsewhere})",
                 self.name(),
@@ -95,6 +98,12 @@ impl QueryTrend<'_> {
             ))
         };
         self.changes.iter().filter_map(sentence).collect()
+    }
+}
+
+impl TrendPoint<'_> {
+    fn elsewhere(&self) -> String {
+        self.because.as_ref().map(|why| format!("; not the query alone: {why}")).unwrap_or_default()
     }
 }
 
@@ -234,7 +243,7 @@ fn trends_of<'a>(runs: &[&'a RunReport], query: Option<&str>, metric: &'static s
             continue;
         }
         let volume = m.volume.as_deref();
-        let point = TrendPoint { run, measurement: m, is_elsewhere: false };
+        let point = TrendPoint { run, measurement: m, is_elsewhere: false, because: None };
         match trends.iter_mut().find(|t| t.query == m.subject && t.volume == volume) {
             Some(trend) => trend.points.push(point),
             None => {
@@ -247,36 +256,43 @@ fn trends_of<'a>(runs: &[&'a RunReport], query: Option<&str>, metric: &'static s
         let values: Vec<f64> = trend.points.iter().map(|point| point.measurement.value).collect();
         trend.changes = change_points(&values, ChangePointOptions::default());
         for index in 1..trend.points.len() {
-            trend.points[index].is_elsewhere =
-                is_elsewhere(trend.points[index].run, trend.points[index - 1].run);
+            let because = not_comparable(&trend.points[index - 1], &trend.points[index]);
+            trend.points[index].is_elsewhere = because.is_some();
+            trend.points[index].because = because;
         }
     }
     trends
 }
 
-/// Whether another server version or machine measured, as far as the reports say.
-fn is_elsewhere(run: &RunReport, before: &RunReport) -> bool {
-    let major = |run: &RunReport| run.target.as_ref().map(TargetDescription::major_version);
-    major(run) != major(before) || !run.environment.is_same_machine(&before.environment)
+/// What keeps two values from being compared, by the rules of `compare`.
+fn not_comparable(before: &TrendPoint<'_>, now: &TrendPoint<'_>) -> Option<String> {
+    let fairness = Fairness::of(before.run, now.run);
+    if let Some(volume) = now.measurement.volume.as_ref().filter(|volume| fairness.resized.contains(volume)) {
+        return Some(format!("volume {volume} changed its size"));
+    }
+    if now.measurement.unit == Unit::Microseconds { fairness.times } else { fairness.counters }
 }
 
 fn write_metric(trend: &QueryTrend<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     let values: Vec<f64> = trend.points.iter().map(|point| point.measurement.value).collect();
     writeln!(out, "{}: {} runs {}", trend.name(), values.len(), sparkline(&values))?;
-    for (index, TrendPoint { run, measurement: m, .. }) in trend.points.iter().enumerate() {
+    for (index, point) in trend.points.iter().enumerate() {
+        let TrendPoint { run, measurement: m, .. } = point;
         let change = trend.changes.iter().find(|c| c.index == index);
-        let change = change.map(|c| describe(c, m)).unwrap_or_default();
+        let change = change.map(|c| describe(c, point)).unwrap_or_default();
         writeln!(out, "  {}  {:>12}{change}", run.run_id, units::format(m.value, m.unit))?;
     }
     Ok(())
 }
 
-fn describe(change: &ChangePoint, m: &Measurement) -> String {
+fn describe(change: &ChangePoint, point: &TrendPoint<'_>) -> String {
+    let unit = point.measurement.unit;
     format!(
-        "  <- level changed from {} to {} (p = {:.3})",
-        units::format(change.before, m.unit),
-        units::format(change.after, m.unit),
-        change.p_value
+        "  <- level changed from {} to {} (p = {:.3}{})",
+        units::format(change.before, unit),
+        units::format(change.after, unit),
+        change.p_value,
+        point.elsewhere()
     )
 }
 

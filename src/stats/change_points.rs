@@ -236,4 +236,13 @@ mod tests {
         let options = ChangePointOptions { permutations: 0, ..Default::default() };
         assert_eq!(change_points(&series, options), []);
     }
+
+    #[test]
+    fn six_runs_on_each_side_are_enough_and_three_never_are() {
+        for (runs, expected) in [(3, 0), (6, 1)] {
+            let level = |base: f64| (0..runs).map(move |n| base + f64::from(n));
+            let series: Vec<f64> = level(100.0).chain(level(5_000.0)).collect();
+            assert_eq!(change_points(&series, ChangePointOptions::default()).len(), expected, "{runs}");
+        }
+    }
 }
