@@ -67,11 +67,11 @@ const COUNTERS: [Counter; 8] = [
         read: |_, totals| Some(totals.loops),
     },
     Counter {
-        metric: "memory_kb",
-        unit: Unit::Count,
-        negligible: 64.0,
+        metric: "memory",
+        unit: Unit::Bytes,
+        negligible: 65_536.0,
         decides: false,
-        read: |_, totals| Some(totals.memory_kb),
+        read: |_, totals| Some(totals.memory_kb * 1024.0),
     },
     Counter {
         metric: "estimate_error",
