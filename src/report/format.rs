@@ -1,5 +1,6 @@
 //! The formats a run report is written in.
 
+use super::printable;
 use crate::model::RunReport;
 use std::io;
 
@@ -33,13 +34,15 @@ impl Format {
     /// Whatever `out` fails with.
     pub fn write(self, report: &RunReport, colour: bool, out: &mut dyn io::Write) -> io::Result<()> {
         match self {
-            Self::Terminal => super::terminal::write(report, colour, out),
+            Self::Terminal => {
+                printable::write(out, colour, |out| super::terminal::write(report, colour, out))
+            }
             Self::Json => super::json::write(report, out),
             Self::Html => super::html::write(report, out),
             Self::Junit => super::junit::write(report, out),
             Self::Sarif => super::sarif::write(report, out),
-            Self::Markdown => super::markdown::write(report, out),
-            Self::Github => super::github::write(report, out),
+            Self::Markdown => printable::write(out, false, |out| super::markdown::write(report, out)),
+            Self::Github => printable::write(out, false, |out| super::github::write(report, out)),
             Self::Csv => super::csv::write(report, out),
             Self::Isolationtester => super::isolationtester::write(report, out),
         }

@@ -3,25 +3,50 @@
 use crate::model::{Finding, RunReport, Severity, Verdict};
 use std::io;
 
-/// Writes one command a finding, one a scenario in doubt, and one for a run that was cut short.
+/// How many annotations of a kind GitHub shows of a step.
+const SHOWN: usize = 10;
+
+/// Writes one command a failure or warning, one a scenario in doubt, and one for a run that was cut
+/// short: the worst first, since GitHub shows only the first of each kind. Notes are counted.
 ///
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    write_findings(report, Severity::Failure, out)?;
     if !report.complete {
         let title = property("plimsoll: partial");
         writeln!(out, "::warning title={title}::the run was cut short: this is what it had found")?;
     }
     for scenario in &report.scenarios {
-        for finding in &scenario.findings {
-            write_finding(scenario.scenario.name(), finding, out)?;
-        }
         if let Verdict::Inconclusive { needs } = &scenario.verdict {
             let title = property(&format!("plimsoll {}: inconclusive", scenario.scenario.name()));
             writeln!(out, "::warning title={title}::{}", data(&format!("would be decided by {needs}")))?;
         }
     }
+    write_findings(report, Severity::Warning, out)?;
+    let notes = of_severity(report, Severity::Note).count();
+    if notes > 0 {
+        writeln!(out, "notes left out: {notes}; the other formats have them")?;
+    }
+    for (severity, noun) in [(Severity::Failure, "failures"), (Severity::Warning, "warnings")] {
+        let count = of_severity(report, severity).count();
+        if count > SHOWN {
+            writeln!(out, "GitHub shows {SHOWN} annotations of a kind for a step: not all {count} {noun}")?;
+        }
+    }
     Ok(())
+}
+
+fn of_severity(report: &RunReport, severity: Severity) -> impl Iterator<Item = (&'static str, &Finding)> {
+    let all = report
+        .scenarios
+        .iter()
+        .flat_map(|entry| entry.findings.iter().map(move |finding| (entry.scenario.name(), finding)));
+    all.filter(move |(_, finding)| finding.severity == severity)
+}
+
+fn write_findings(report: &RunReport, severity: Severity, out: &mut dyn io::Write) -> io::Result<()> {
+    of_severity(report, severity).try_for_each(|(scenario, finding)| write_finding(scenario, finding, out))
 }
 
 fn write_finding(scenario: &str, finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {

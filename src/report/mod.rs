@@ -18,6 +18,7 @@ pub mod kept_index;
 pub mod kept_run;
 pub mod markdown;
 pub mod metrics;
+mod printable;
 pub mod sarif;
 pub mod table;
 pub mod tables;

@@ -7,9 +7,9 @@ use crate::reports::sample;
 use plimsoll::model::evidence::Evidence;
 use plimsoll::model::evidence::n_plus_one::NPlusOneEvidence;
 use plimsoll::model::evidence::regression::{Change, QueryComparison, RegressionEvidence};
-use plimsoll::model::{RunReport, Verdict};
-use plimsoll::report::compare::Comparison;
-use plimsoll::report::{Format, kept_run};
+use plimsoll::model::{Finding, Measurement, RunReport, Severity, Verdict};
+use plimsoll::report::compare::{Comparison, write_markdown};
+use plimsoll::report::{Format, history, kept_run};
 use std::path::Path;
 
 fn compared(query: &str, change: Change) -> QueryComparison {
@@ -107,4 +107,91 @@ fn what_cannot_be_shown_is_refused_with_what_to_do() {
     }
     let output = plimsoll(folder.path()).args(["history", "order_history"]).output().unwrap();
     assert!(code(&output) == 0 && !output.stdout.is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn markdown_names_nobody_and_stays_below_githubs_bound() {
+    let mut run = sample();
+    run.scenarios[0].findings[0].message = "a && b for @octocat, see #12".into();
+    let location = run.scenarios[0].findings[0].location.as_mut().unwrap();
+    location.path = "queries/a`b.sql".into();
+    let said = written(&run, Format::Markdown);
+    assert!(said.contains("a &amp;&amp; b for @<!-- -->octocat, see #<!-- -->12"), "{said}");
+    assert!(said.contains("(`` queries/a`b.sql:2 ``)"), "{said}");
+    for scenario in &mut run.scenarios {
+        let plan = "Seq Scan on orders ".repeat(50);
+        let finding = sample().scenarios[0].findings[0].clone();
+        scenario.findings = vec![Finding { evidence: vec![plan; 200], ..finding }; 100];
+        for number in 0..5_000 {
+            let of = &sample().scenarios[1].measurements[number % 2];
+            scenario.measurements.push(Measurement { subject: format!("query {number}"), ..of.clone() });
+        }
+    }
+    let said = written(&run, Format::Markdown);
+    assert!(said.len() < 1_000_000, "{}", said.len());
+    assert!(said.contains("measurements more, all in CSV and JSON"));
+    assert!(said.contains("more, all in the JSON report"));
+}
+
+#[test]
+fn a_branch_cannot_mark_up_a_comparison() {
+    let then = sample();
+    let mut now = sample();
+    now.environment.git_branch = Some("a|<b>@octocat".into());
+    let mut bytes = Vec::new();
+    write_markdown(&Comparison::of(&then, &now), &mut bytes).unwrap();
+    let said = String::from_utf8(bytes).unwrap();
+    assert!(said.contains("a\\|\\<b\\>@<!-- -->octocat"), "{said}");
+}
+
+#[test]
+fn control_characters_reach_no_reader() {
+    let mut run = sample();
+    run.project = "shop\u{1b}]0;owned\u{7}".into();
+    run.scenarios[0].findings[0].message = "title \u{1b}]0;owned\u{7}".into();
+    run.scenarios[0].findings[0].evidence = vec!["\u{1b}[2Jwiped\u{9b}".into()];
+    for format in [Format::Terminal, Format::Markdown, Format::Html, Format::Github] {
+        let said = written(&run, format);
+        assert!(said.contains("\u{241b}") && said.contains("]0;owned\u{2407}"), "{format:?}: {said}");
+        assert!(!said.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{format:?}");
+    }
+}
+
+#[test]
+fn github_gets_the_worst_first_and_no_notes() {
+    let mut run = sample();
+    let failure = run.scenarios[0].findings[0].clone();
+    run.scenarios[3].findings = vec![failure; 11];
+    run.scenarios[0].findings[0].severity = Severity::Warning;
+    let said = written(&run, Format::Github);
+    let kinds: Vec<_> = said.lines().map(|line| line.split([' ', ',']).next().unwrap()).collect();
+    assert!(kinds.starts_with(&["::error"; 11]) && !said.contains("::notice"), "{said}");
+    assert!(said.contains("\nnotes left out: 1"), "{said}");
+    assert!(said.contains("not all 11 failures"), "{said}");
+}
+
+#[test]
+fn a_volume_that_grew_is_not_the_querys_change() {
+    let with_factor = |factor: f64, p95_us: f64| {
+        let mut run = crate::export::full_run();
+        let entry = &mut run.scenarios[0];
+        let Evidence::SlowQueries(evidence) = &mut entry.evidence else { panic!("slow-queries first") };
+        evidence.volumes.truncate(1);
+        evidence.volumes[0].volume = "small".into();
+        evidence.volumes[0].factor = factor;
+        entry.measurements = sample().scenarios[0].measurements.clone();
+        entry.measurements[0].value = p95_us;
+        run
+    };
+    let told = |factor_now: f64| {
+        let runs: Vec<RunReport> = (0..16)
+            .map(|n| if n < 8 { with_factor(1.0, 61.6) } else { with_factor(factor_now, 3_060.0) })
+            .collect();
+        let mut bytes = Vec::new();
+        history::write_trend(&runs, "order_history", &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let reason = "; not the query alone: volume small changed its size)";
+    assert!(told(100.0).contains(reason), "{}", told(100.0));
+    assert!(told(1.0).contains("level changed") && !told(1.0).contains("not the query"), "{}", told(1.0));
 }

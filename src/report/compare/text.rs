@@ -3,6 +3,7 @@
 use super::{Comparison, MeasurementPair};
 use crate::model::{Finding, Measurement, RunReport, Scenario, Variant};
 use crate::report::markdown::cell;
+use crate::report::printable;
 use crate::report::table::{self, Align};
 use crate::report::units;
 use std::io;
@@ -15,6 +16,10 @@ const ROWS_SHOWN: usize = 40;
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write_terminal(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    printable::write(out, false, |out| terminal(comparison, out))
+}
+
+fn terminal(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     for (word, run) in [("before", comparison.before), ("after ", comparison.after)] {
         writeln!(out, "{word}  {}", describe(run))?;
     }
@@ -32,6 +37,9 @@ pub fn write_terminal(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
                 writeln!(out, "     next: {}", finding.next_step)?;
             }
         }
+        if findings.len() > ROWS_SHOWN {
+            writeln!(out, "{title}: and {} more, all in --format json", findings.len() - ROWS_SHOWN)?;
+        }
     }
     writeln!(out)?;
     table::write(&measurement_header(), &measurement_rows(comparison), out)?;
@@ -44,8 +52,17 @@ pub fn write_terminal(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write_markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    printable::write(out, false, |out| markdown(comparison, out))
+}
+
+fn markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "## Plimsoll: {}\n", comparison.headline())?;
-    writeln!(out, "- before: {}\n- after: {}", describe(comparison.before), describe(comparison.after))?;
+    writeln!(
+        out,
+        "- before: {}\n- after: {}",
+        cell(&describe(comparison.before)),
+        cell(&describe(comparison.after))
+    )?;
     for difference in &comparison.fairness.differences {
         writeln!(out, "- **doubt**: {}", cell(difference))?;
     }
@@ -59,6 +76,9 @@ pub fn write_markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
         }
         for (scenario, finding) in findings.iter().take(ROWS_SHOWN) {
             writeln!(out, "- {} {}: {}", scenario.name(), finding.severity.mark(), cell(&finding.message))?;
+        }
+        if findings.len() > ROWS_SHOWN {
+            writeln!(out, "\nand {} more, all in the JSON comparison", findings.len() - ROWS_SHOWN)?;
         }
     }
     let rows = measurement_rows(comparison);
@@ -169,7 +189,11 @@ pub(in crate::report) fn rest(comparison: &Comparison<'_>) -> String {
     } else {
         String::new()
     };
-    format!("Other measurements: {left}{method}.")
+    let beyond = match comparison.changed().count().saturating_sub(ROWS_SHOWN) {
+        0 => String::new(),
+        count => format!("{count} more changed (--format json); "),
+    };
+    format!("Other measurements: {beyond}{left}{method}.")
 }
 
 /// The findings of a list, with their scenario, as rows of text.

@@ -9,6 +9,7 @@ mod pictures;
 pub use compare::write_comparison;
 pub use index::{IndexedRun, write_index};
 
+use super::printable;
 use crate::model::RunReport;
 use std::io;
 
@@ -32,5 +33,5 @@ fn render(
     environment.add_template(name, &template).map_err(io::Error::other)?;
     let template = environment.get_template(name).map_err(io::Error::other)?;
     let text = template.render(minijinja::value::Serde(page)).map_err(io::Error::other)?;
-    out.write_all(text.as_bytes())
+    printable::write(out, false, |out| out.write_all(text.as_bytes()))
 }
