@@ -32,6 +32,7 @@ fn pretended() {
         ("held out", set::held_out()),
         ("adversarial", set::adversarial()),
         ("unseen styles", set::unseen()),
+        ("from the field", set::field()),
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
         ("pooled (300, seed 5)", set::pooled(300, 5)),

@@ -17,7 +17,7 @@ mod set;
 
 #[test]
 fn the_labelled_set_is_judged_rightly() {
-    for scenarios in [set::known(), set::held_out(), set::adversarial(), set::unseen()] {
+    for scenarios in [set::known(), set::held_out(), set::adversarial(), set::unseen(), set::field()] {
         let score = set::score(&scenarios);
         assert!(score.wrong.is_empty(), "{:#?}", score.wrong);
         assert!(score.scenarios >= 12);

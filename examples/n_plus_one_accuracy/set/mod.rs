@@ -8,6 +8,7 @@
 mod app;
 mod adversarial;
 mod clean;
+mod field;
 mod generated;
 mod held_out;
 mod loops;
@@ -28,6 +29,8 @@ pub enum Label {
     Loops(Vec<Loop>),
     /// No loop, but this kind of repetition, so many times.
     Repeat(&'static str, u64),
+    /// The wire cannot tell: it may warn, and must not fail.
+    Doubtful,
     /// Row by row writes or nothing at all, but nothing that fails or warns.
     Clean,
 }
@@ -67,6 +70,11 @@ pub fn adversarial() -> Vec<Labelled> {
 /// In styles that the other parts do not have.
 pub fn unseen() -> Vec<Labelled> {
     unseen::set()
+}
+
+/// Misjudged once on a real server.
+pub fn field() -> Vec<Labelled> {
+    field::set()
 }
 
 /// Put together at random from a seed.

@@ -1,7 +1,7 @@
 //! Detection against labels.
 
 use super::{Label, Labelled, Loop};
-use plimsoll::model::evidence::n_plus_one::{LoopGroup, RepeatGroup, RepeatKind, ShapeReference};
+use plimsoll::model::evidence::n_plus_one::{Certainty, LoopGroup, RepeatGroup, RepeatKind, ShapeReference};
 use plimsoll::scenarios::n_plus_one::{DetectOptions, detect};
 
 /// Counts over a set.
@@ -128,6 +128,9 @@ pub fn score_found(
             }
         }
     }
+    let is_allowed =
+        |group: &&LoopGroup| matches!(label, Label::Doubtful) && group.certainty == Certainty::Possible;
+    left.retain(|group| !is_allowed(group));
     for group in left {
         score.false_loops += 1;
         wrong(format!("false loop {} x {} from {}", group.executions, group.child.text, group.parent.text));
@@ -135,6 +138,7 @@ pub fn score_found(
     // Beside a labelled loop the same settings may well be read again and again.
     let is_quiet = |kind: RepeatKind| match label {
         Label::Loops(_) => kind != RepeatKind::WithoutVisibleParent,
+        Label::Doubtful => true,
         _ => kind == RepeatKind::RowByRowWrites,
     };
     let mut others: Vec<_> = repeats.iter().filter(|group| !is_quiet(group.kind)).collect();

@@ -23,11 +23,11 @@ pub struct ColumnPair {
 /// How sure the trace makes a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
-    /// The values fit, but they also could by chance.
+    /// The values fit, but they also could by chance, or by use of what was listed.
     Possible,
-    /// The values fit and one of order, coverage or names agrees.
+    /// The values fit, and so do order and coverage.
     Likely,
-    /// The values fit, and so do names and the order or the coverage.
+    /// The values fit, and so do the names and the order or the coverage.
     Strong,
 }
 

@@ -30,7 +30,7 @@ pub(super) struct ResultColumn {
 }
 
 /// Names that mean "the key of this table".
-const OWN_KEYS: &[&str] = &["id", "uuid", "guid", "pk", "key", "_id", "oid"];
+const OWN_KEYS: &[&str] = &["id", "uuid", "guid", "pk", "key", "_id", "oid", "nr", "no"];
 /// Endings that mean "the key of another table".
 const KEY_ENDINGS: &[&str] = &["_id", "_uuid", "_guid", "_pk", "_fk", "_key", "_ref", "_no", "_code"];
 
@@ -88,6 +88,19 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
     if from.subject == to.subject {
         return 2.0;
     }
+    // `invoices.customer → customers.key`, and the reverse: a column named after the other table.
+    let is_named_after = |concept: &Concept, plain: &Concept, table: Option<&str>| {
+        let is_plain = |concept: &Concept| !concept.is_own_key && !concept.is_foreign_key;
+        is_plain(plain)
+            && !concept.is_foreign_key
+            && !is_measure(&concept.subject)
+            && table.is_some_and(|table| singular(&snake_case(table)) == plain.subject)
+    };
+    if is_named_after(&to, &from, child.table.as_deref())
+        || is_named_after(&from, &to, parent.table.as_deref())
+    {
+        return 1.0;
+    }
     // Copies of a key under a longer name: `orders.billing_address_id → addresses.id`.
     // A table's own key is about its last word: `order_items.id` is of no order.
     let is_alike = if from.is_own_key {
@@ -114,10 +127,16 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
     if from.is_own_key && to.is_own_key || from.is_foreign_key && to.is_foreign_key {
         return -1.0;
     }
-    // `owner → users.id` is a key under a plain name, `quantity → users.id` is not.
-    let is_plain_key =
-        to.is_own_key && !MEASURES.iter().any(|word| from.subject.split('_').any(|w| w == *word));
-    if from.is_own_key && to.is_foreign_key || is_plain_key { -0.25 } else { -0.75 }
+    // `owner → users.id` and `users.id → posts.created_by` are keys under plain names,
+    // `quantity → users.id` and `users.id → posts.rank` are not.
+    let is_amount =
+        |concept: &Concept| !concept.is_own_key && !concept.is_foreign_key && is_measure(&concept.subject);
+    if is_amount(&from) || is_amount(&to) { -0.75 } else { -0.25 }
+}
+
+/// Whether a column's name reads like an amount, a place or a state.
+pub(super) fn is_measure(column: &str) -> bool {
+    snake_case(column).split('_').any(|word| MEASURES.contains(&word))
 }
 
 fn concept(column: &str, table: Option<&str>) -> Concept {

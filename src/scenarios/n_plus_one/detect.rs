@@ -66,7 +66,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let mut found = explained(&executions, threshold);
     let mut reported: BTreeMap<GroupKey, usize> = BTreeMap::new();
     let mut loops: Vec<(GroupKey, LoopGroup)> = Vec::new();
-    let mut explained: BTreeSet<usize> = BTreeSet::new();
+    let (mut explained, mut suspected) = (BTreeSet::<usize>::new(), BTreeSet::<usize>::new());
     let scope_times = scope_times(&executions);
     let uncertain = found.uncertain(&executions);
     let Pass { groups, assignments, sources } = &mut found;
@@ -89,11 +89,12 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
                 loops.push((group.key, described));
             }
             Judgement::FixedSet => explained.extend(&group.members),
+            Judgement::Chance if signs.looks_like_a_loop() => suspected.extend(&group.members),
             Judgement::Chance => {}
         }
     }
     // A child of a single parent each is a chain, not a repetition of its own.
-    explained.extend(found.single_children(&executions, &grouped));
+    explained.extend(found.single_children(&executions, &grouped, threshold));
     loops.sort_by(|(_, left), (_, right)| {
         right
             .executions
@@ -112,7 +113,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     for (group, inside) in loops.iter_mut().zip(enclosing) {
         group.inside = inside;
     }
-    let repeats = repeats(&executions, &explained, threshold);
+    let repeats = repeats(&executions, &explained, &suspected, threshold);
     samples.retain(|_, sets| !sets.is_empty());
     let shapes = executions.shapes.len() as u64;
     Detection { loops, repeats, scopes: executions.scopes.clone(), shapes, samples }
@@ -184,14 +185,21 @@ impl Pass {
         self.groups.iter().find(|group| group.key == key)?.inside
     }
 
-    /// Candidates whose value another statement's single row told, once.
-    fn single_children(&self, executions: &Executions<'_>, grouped: &BTreeSet<usize>) -> Vec<usize> {
-        (0..executions.all.len())
-            .filter(|at| {
-                !grouped.contains(at)
-                    && self.assignments[*at].is_some_and(|assignment| assignment.affinity >= 0.5)
-            })
-            .collect()
+    /// Candidates whose value another statement's row told, fewer times than the threshold.
+    fn single_children(
+        &self,
+        executions: &Executions<'_>,
+        grouped: &BTreeSet<usize>,
+        threshold: usize,
+    ) -> Vec<usize> {
+        let mut children: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for at in (0..executions.all.len()).filter(|at| !grouped.contains(at)) {
+            if let Some(found) = self.assignments[at].filter(|found| found.affinity >= 0.5) {
+                let value = executions.key(at, found.position).map(|value| value.0);
+                children.entry((found.result, executions.all[at].shape, value)).or_default().push(at);
+            }
+        }
+        children.into_values().filter(|same| same.len() < threshold).flatten().collect()
     }
 
     fn describe(
@@ -202,7 +210,7 @@ impl Pass {
         certainty: Certainty,
         scope_times: &[u64],
     ) -> LoopGroup {
-        let (_, shape, parent) = group.key;
+        let (_, shape, parent, _) = group.key;
         let parents = per_parent(&self.assignments, group);
         let parent_shape = executions.shapes[parent].shape;
         let child_shape = executions.shapes[shape].shape;

@@ -2,6 +2,7 @@
 //! requests, shapes read, result sets put together, scopes named.
 
 use super::affinity::ResultColumn;
+use super::pace::pauses;
 use super::reading::{Kind, Reading, read};
 use crate::trace::{Argument, Protocol, StatementRecord, StatementShape, Trace, ValueHash};
 use std::collections::{HashMap, HashSet};
@@ -49,6 +50,8 @@ pub(super) struct Executions<'t> {
     pub(super) shapes: Vec<ShapeUse<'t>>,
     pub(super) results: Vec<ResultSet>,
     pub(super) scopes: Vec<String>,
+    /// Pauses on the connection of each execution up to it.
+    pub(super) pauses: Vec<u32>,
     test_transactions: HashSet<u64>,
     trace: &'t Trace,
 }
@@ -69,6 +72,7 @@ impl<'t> Executions<'t> {
             shapes: Vec::new(),
             results: Vec::new(),
             scopes: Vec::new(),
+            pauses: pauses(records.iter().copied()),
             test_transactions: test_transactions(&records, &scope_names.rolled_back),
             trace,
         };
@@ -287,6 +291,13 @@ impl Executions<'_> {
         let of_transaction = |id| format!("{ROLLED_BACK} {id}");
         let scope = &self.scopes[self.all[execution].scope];
         self.all[execution].record.transaction.is_some_and(|id| of_transaction(id) == *scope)
+    }
+
+    /// The scope that keeps an execution to itself: one that the application named,
+    /// or a transactional test's. The others only name the place.
+    pub(super) fn own_scope(&self, execution: usize) -> Option<usize> {
+        let is_own = self.all[execution].record.scope.is_some() || self.is_in_test_transaction(execution);
+        is_own.then_some(self.all[execution].scope)
     }
 
     /// Whether a transaction of a transactional test holds this execution.

@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// Loops inside loops followed down to this depth.
 const DEPTH_MAX: usize = 8;
 
-/// The result set at the root, the child's shape, the parent's shape.
-pub(super) type GroupKey = (usize, usize, usize);
+/// The result set at the root, the child's shape, the parent's shape, and the
+/// scope of the children where that is their own.
+pub(super) type GroupKey = (usize, usize, usize, Option<usize>);
 
 /// Executions of one child shape fed by one column.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
-    /// Root result set, child shape, parent shape.
+    /// Root result set, child shape, parent shape, own scope.
     pub(super) key: GroupKey,
     /// The column that feeds most members.
     pub(super) source: usize,
@@ -85,10 +86,12 @@ fn keys(
             continue;
         }
         // A tree walked by one statement is one loop from its root on.
-        let of_parent = keys.get(&parent).filter(|_| sources.list[assignment.source].shape == shape);
+        let scope = executions.own_scope(at);
+        let of_parent =
+            keys.get(&parent).filter(|key| sources.list[assignment.source].shape == shape && key.3 == scope);
         let key = of_parent.copied().unwrap_or_else(|| {
             let root = looped.get(&parent).map_or(assignment.result, |(root, ..)| *root);
-            (root, shape, sources.list[assignment.source].shape)
+            (root, shape, sources.list[assignment.source].shape, scope)
         });
         keys.insert(at, key);
     }

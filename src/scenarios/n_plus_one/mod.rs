@@ -14,6 +14,7 @@ mod growth;
 mod judge;
 mod keys;
 mod limits;
+mod pace;
 mod positions;
 mod prove;
 mod reading;

@@ -1,7 +1,7 @@
 //! Repetitions without a proven loop. They never fail a run: the wire cannot
 //! tell a loop over values from elsewhere from a busy service.
 
-use super::affinity::is_key_like;
+use super::affinity::{is_key_like, is_measure};
 use super::detect::call_site;
 use super::executions::Executions;
 use super::reading::{Kind, Role};
@@ -14,7 +14,7 @@ const DISTINCT_MIN: usize = 10;
 /// Other statements on the connection between two of a repetition.
 const STATEMENTS_BETWEEN: usize = 12;
 /// A pause on the connection that ends a repetition: longer ones are polling, or other requests.
-const PAUSE_US: u64 = 50_000;
+pub(super) const PAUSE_US: u64 = 50_000;
 
 /// A run of executions of one shape on one connection.
 #[derive(Debug, Default)]
@@ -26,15 +26,17 @@ struct Run {
     last_end_us: u64,
 }
 
-/// Finds repetitions among executions that no loop explains.
+/// Finds repetitions among executions that no loop explains. Those `suspected`
+/// follow the rows of a result, only names speak against it.
 pub(super) fn repeats(
     executions: &Executions<'_>,
     explained: &BTreeSet<usize>,
+    suspected: &BTreeSet<usize>,
     threshold: usize,
 ) -> Vec<RepeatGroup> {
     let mut found = Vec::new();
     for run in runs(executions, explained) {
-        found.extend(judge_run(executions, &run.members, threshold));
+        found.extend(judge_run(executions, &run.members, suspected, threshold));
     }
     found.sort_by(|left, right| {
         right
@@ -86,7 +88,12 @@ fn runs(executions: &Executions<'_>, explained: &BTreeSet<usize>) -> Vec<Run> {
     done
 }
 
-fn judge_run(executions: &Executions<'_>, run: &[(usize, u64)], threshold: usize) -> Vec<RepeatGroup> {
+fn judge_run(
+    executions: &Executions<'_>,
+    run: &[(usize, u64)],
+    suspected: &BTreeSet<usize>,
+    threshold: usize,
+) -> Vec<RepeatGroup> {
     let members: Vec<usize> = run.iter().map(|(at, _)| *at).collect();
     let Some(first) = members.first() else {
         return Vec::new();
@@ -106,7 +113,8 @@ fn judge_run(executions: &Executions<'_>, run: &[(usize, u64)], threshold: usize
             .collect();
     }
     let mut found = Vec::new();
-    let varying = members.iter().filter_map(|at| key_values(executions, *at)).collect::<HashSet<_>>().len();
+    let values = members.iter().filter_map(|at| key_values(executions, *at, suspected.contains(at)));
+    let varying = values.collect::<HashSet<_>>().len();
     if varying >= DISTINCT_MIN.max(threshold) {
         found.push(describe(executions, &members, RepeatKind::WithoutVisibleParent));
         return found;
@@ -119,17 +127,21 @@ fn judge_run(executions: &Executions<'_>, run: &[(usize, u64)], threshold: usize
     found
 }
 
-/// The values at key-like lookups; none where there is no such placeholder.
-fn key_values(executions: &Executions<'_>, at: usize) -> Option<Vec<u64>> {
+/// The values at look-ups; none where there is no such placeholder. A name that
+/// reads like an amount is no key, unless the values follow the rows of a result.
+fn key_values(executions: &Executions<'_>, at: usize, is_suspected: bool) -> Option<Vec<u64>> {
+    let is_key = |column: &str| is_suspected || is_key_like(column) || !is_measure(column);
     let reading = &executions.shapes[executions.all[at].shape].reading;
     let values: Vec<u64> = reading
         .placeholders
         .iter()
         .enumerate()
         .filter(|(_, placeholder)| match placeholder.role {
-            Role::Lookup => placeholder.column.as_ref().is_some_and(|column| is_key_like(&column.column)),
+            Role::Lookup | Role::Pattern => {
+                placeholder.column.as_ref().is_some_and(|column| is_key(&column.column))
+            }
             Role::Call => true,
-            Role::Range | Role::Pattern | Role::Carried => false,
+            Role::Range | Role::Carried => false,
         })
         .filter_map(|(position, _)| executions.single(at, position).map(|hash| hash.0))
         .collect();

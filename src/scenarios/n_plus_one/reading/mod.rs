@@ -133,7 +133,7 @@ fn kind_of(shape: &str, words: &Words<'_>, tables: &[Table]) -> Kind {
         StatementKind::Write if words.word(0) != "copy" => Kind::Write,
         _ => return Kind::Other,
     };
-    if words.word(0) == "copy" || tables.iter().any(Table::is_catalogue) {
+    if words.word(0) == "copy" || !tables.is_empty() && tables.iter().all(Table::is_catalogue) {
         return Kind::Other;
     }
     if tables.is_empty() && kind == Kind::Read && words.calls_only_utilities() {
