@@ -26,14 +26,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000),
           conflicts_with_all = ["at_least", "limit", "connections"])]
     clients: Option<u16>,
-    /// Fail where this rate does not hold, such as 200/s [default: `at-least` in [load]]
+    /// Fail where this rate does not hold, such as 200/s [default: `at-least` in `[load]`]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     at_least: Option<f64>,
     /// Limits on the latency from when a request was due, such as 'p95 < 50ms, p99 < 200ms'
-    /// [default: `limit` in [load], else the queries' budgets, else p95 < 50ms]
+    /// [default: `limit` in `[load]`, else the queries' budgets, else p95 < 50ms]
     #[arg(long, value_name = "LIMITS", value_parser = limits)]
     limit: Option<Limits>,
-    /// Connections that share the requests [default: `connections` in [load], else 8]
+    /// Connections that share the requests [default: `connections` in `[load]`, else 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     connections: Option<u16>,
     /// How requests are spread over time
