@@ -9,18 +9,16 @@ use crate::load::schedule::arrivals;
 use crate::load::search::{Bounds, Rung, Tried, next_rung, rate_of, rung_below};
 use crate::load::slice::{Limit, SliceRecord};
 use crate::load::step::Step;
-use crate::load::{self, Address, Connections, Encryption, Endpoint, Workload};
+use crate::load::{self, Address, Connections, NO_ADDRESS, Workload};
 use crate::model::{ScenarioReport, TargetKind};
 use crate::prepare::Context;
 use crate::project::budget::Budget;
 use crate::project::query::Query;
 use crate::stats::clock;
 use anyhow::Context as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio_postgres::config::SslMode;
 
 /// The closed loop that tells where the search begins.
 const CALIBRATION: Duration = Duration::from_millis(300);
@@ -39,7 +37,7 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     };
     let is_precious = context.target.description().kind == TargetKind::Precious;
     let address = address(context, context.target.database())?;
-    if !options.may_be_remote && !is_this_machine(&address.endpoint) {
+    if !options.may_be_remote && !address.endpoint.is_this_machine() {
         return Err(Error::Remote { host: address.endpoint.to_string() }.into());
     }
     if is_precious {
@@ -162,7 +160,7 @@ impl Load<'_> {
     async fn find(&mut self) -> anyhow::Result<()> {
         self.context.progress.phase("looking for the line", None);
         let bounds = self.bounds().await?;
-        while let Some(rung) = next_rung(&self.tried(), &bounds) {
+        while let Some(rung) = next_rung(&self.measured.tried(), &bounds) {
             if self.is_late() {
                 return Ok(());
             }
@@ -200,10 +198,6 @@ impl Load<'_> {
             slices_max: self.measured.rule.slices_max,
             floor: self.options.at_least,
         })
-    }
-
-    fn tried(&self) -> Vec<Tried> {
-        self.measured.tried()
     }
 
     fn line_of_progress(&self, step: usize) -> String {
@@ -334,39 +328,6 @@ fn limit(budget: &Budget, query: Option<usize>, name: &str) -> Option<Limit> {
 }
 
 fn address(context: &Context<'_>, database: &str) -> anyhow::Result<Address> {
-    let config = context.target.config_for(database);
-    let mut address = Address::of(&config).context("the target's address names no host or user")?;
-    let timeout = format!("-c statement_timeout={STATEMENT_TIMEOUT}");
-    address.options =
-        Some(address.options.map_or_else(|| timeout.clone(), |options| format!("{options} {timeout}")));
-    address.encryption = match config.get_ssl_mode() {
-        SslMode::Disable => Encryption::Off,
-        SslMode::Prefer => Encryption::Preferred(context.target.tls_config()),
-        _ => Encryption::Required(context.target.tls_config()),
-    };
-    Ok(address)
-}
-
-fn is_this_machine(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Unix { .. } => true,
-        Endpoint::Tcp { host, .. } => {
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_machine_is_a_socket_or_loopback() {
-        let tcp = |host: &str| is_this_machine(&Endpoint::Tcp { host: host.into(), port: 5432 });
-        assert!(is_this_machine(&Endpoint::Unix { directory: "/run".into(), port: 5432 }));
-        assert!(tcp("localhost") && tcp("127.0.0.1") && tcp("127.8.0.1") && tcp("::1"));
-        assert!(
-            !tcp("10.0.0.1") && !tcp("db.example.com") && !tcp("0.0.0.0") && !tcp("localhost.example.com")
-        );
-    }
+    let settings = format!("-c statement_timeout={STATEMENT_TIMEOUT}");
+    Address::of_target(context.target, database, &settings).context(NO_ADDRESS)
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::session::{check_query_names, load_project};
+use super::session::{load_project, require_queries};
 use super::{ExitCode, Failure, Terminal};
 use crate::capacity::{self, Question};
 use crate::load::schedule::Pacing;
@@ -104,10 +104,7 @@ pub(super) async fn run(
     options: &Options,
 ) -> Result<ExitCode, Failure> {
     let project = load_project(global)?;
-    check_query_names(&project, &options.queries)?;
-    if project.queries.is_empty() {
-        return Err(Failure::Usage("the project has no queries/*.sql".into()));
-    }
+    require_queries(&project, &options.queries)?;
     if global.volume.len() > 1 {
         return Err(Failure::Usage("a load runs at one volume: name one with --volume".into()));
     }

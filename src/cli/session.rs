@@ -149,6 +149,15 @@ async fn open(
     Ok(Target::throwaway(&options, terminal).await?)
 }
 
+/// The queries asked for, of a command that is about nothing else.
+pub(super) fn require_queries(project: &Project, asked: &[String]) -> Result<(), Failure> {
+    check_query_names(project, asked)?;
+    if project.queries.is_empty() {
+        return Err(Failure::Usage("the project has no queries/*.sql".into()));
+    }
+    Ok(())
+}
+
 /// A misspelt query must not pass as "nothing was over budget".
 pub(super) fn check_query_names(project: &Project, asked: &[String]) -> Result<(), Failure> {
     let known: Vec<_> = project.queries.iter().map(|q| q.name.as_str()).collect();

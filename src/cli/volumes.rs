@@ -3,7 +3,7 @@
 
 use super::arguments::Global;
 use super::execution::{Job, conclude, execute};
-use super::session::{check_query_names, load_project};
+use super::session::{load_project, require_queries};
 use super::{ExitCode, Failure, Terminal};
 use crate::scenarios::slow_queries as scenario;
 
@@ -25,10 +25,7 @@ pub(super) async fn run(
     options: &Options,
 ) -> Result<ExitCode, Failure> {
     let project = load_project(global)?;
-    check_query_names(&project, &options.queries)?;
-    if project.queries.is_empty() {
-        return Err(Failure::Usage("the project has no queries/*.sql".into()));
-    }
+    require_queries(&project, &options.queries)?;
     // Everything that follows sees all of them, the server's snapshot included.
     let mut global = global.clone();
     if global.volume.is_empty() {

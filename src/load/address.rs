@@ -1,9 +1,12 @@
 //! Where a server is and who we are there.
 
+use crate::postgres::Target;
 use rustls::ClientConfig;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_postgres::config::SslMode;
 
 /// One end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,17 @@ impl std::fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    /// Whether it is a Unix socket or loopback.
+    #[must_use]
+    pub fn is_this_machine(&self) -> bool {
+        match self {
+            Self::Unix { .. } => true,
+            Self::Tcp { host, .. } => {
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+
     /// The Unix socket's path; empty for TCP.
     pub(super) fn socket_path(&self) -> PathBuf {
         match self {
@@ -75,6 +89,9 @@ pub struct Address {
     pub timeout: Duration,
 }
 
+/// Said where a configuration gives no [`Address`].
+pub(crate) const NO_ADDRESS: &str = "the target's address names no host or user";
+
 /// How long a silent server is waited for when nothing else is asked for.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
 
@@ -103,6 +120,22 @@ impl Address {
         })
     }
 
+    /// A database of a target, encrypted as the target's URL asks, with `settings` of the session
+    /// behind those of the URL, such as `-c statement_timeout=30s`. `None` as for [`Address::of`].
+    #[must_use]
+    pub fn of_target(target: &Target, database: &str, settings: &str) -> Option<Self> {
+        let config = target.config_for(database);
+        let mut address = Self::of(&config)?;
+        let options = address.options.into_iter().chain([settings.to_owned()]);
+        address.options = Some(options.collect::<Vec<_>>().join(" "));
+        address.encryption = match config.get_ssl_mode() {
+            SslMode::Disable => Encryption::Off,
+            SslMode::Prefer => Encryption::Preferred(target.tls_config()),
+            _ => Encryption::Required(target.tls_config()),
+        };
+        Some(address)
+    }
+
     /// The same, through the Unix socket in `directory`.
     #[must_use]
     pub fn through_socket(mut self, directory: &Path) -> Self {
@@ -118,5 +151,20 @@ impl Address {
     pub fn to_database(mut self, database: &str) -> Self {
         database.clone_into(&mut self.database);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_a_socket_or_loopback() {
+        let tcp = |host: &str| Endpoint::Tcp { host: host.into(), port: 5432 }.is_this_machine();
+        assert!(Endpoint::Unix { directory: "/run".into(), port: 5432 }.is_this_machine());
+        assert!(tcp("localhost") && tcp("127.0.0.1") && tcp("127.8.0.1") && tcp("::1"));
+        assert!(
+            !tcp("10.0.0.1") && !tcp("db.example.com") && !tcp("0.0.0.0") && !tcp("localhost.example.com")
+        );
     }
 }

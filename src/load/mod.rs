@@ -25,6 +25,7 @@ mod stream;
 mod worker;
 mod workload;
 
+pub(crate) use address::NO_ADDRESS;
 pub use address::{Address, Encryption, Endpoint};
 pub use client::{Client, Request, Statement};
 pub use cpu_time::thread_cpu_time;

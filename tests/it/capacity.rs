@@ -18,11 +18,7 @@ const SCHEMA: &str = "CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT
     INSERT INTO accounts SELECT n, 0 FROM generate_series(1, 1000) n; ANALYZE accounts;";
 
 fn project(root: &Path, queries: &str) -> Project {
-    let write = |path: &str, text: &str| {
-        let path = root.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| crate::support::write_file(root, path, text);
     write("plimsoll.toml", "");
     write("migrations/001_baseline.sql", SCHEMA);
     write("queries/all.sql", queries);

@@ -90,16 +90,10 @@ async fn judged(root: &Path, options: &Options) -> anyhow::Result<ScenarioReport
     run(&context, options).await
 }
 
-fn write(root: &Path, path: &str, text: &str) {
-    let path = root.join(path);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-}
-
 fn shop() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "plimsoll.toml", "[volumes]\nsmall = 1\n");
-    write(folder.path(), "migrations/001_baseline.sql", SCHEMA);
+    support::write_file(folder.path(), "plimsoll.toml", "[volumes]\nsmall = 1\n");
+    support::write_file(folder.path(), "migrations/001_baseline.sql", SCHEMA);
     folder
 }
 

@@ -8,11 +8,7 @@ use std::process::Output;
 
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| crate::support::write_file(folder.path(), path, text);
     write("plimsoll.toml", "[volumes]\nsmall = 1\nlarge = 4\n");
     write(
         "migrations/001_baseline.sql",

@@ -29,11 +29,7 @@ thing = { references = "things.id" }
 "#;
 
 fn project_in(folder: &Path, data: &str) -> Project {
-    let write = |name: &str, text: &str| {
-        let path = folder.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| support::write_file(folder, path, text);
     write("plimsoll.toml", "[volumes]\nsmall = 1\nlarge = 40\n");
     write("migrations/001_baseline.sql", BASELINE);
     write("migrations/002_second.sql", SECOND);

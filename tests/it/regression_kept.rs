@@ -16,11 +16,7 @@ const ROWS: &str =
 /// A project of one query and one write.
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| crate::support::write_file(folder.path(), path, text);
     write("plimsoll.toml", "[volumes]\nsmall = 1\n");
     write("migrations/001_baseline.sql", SHOP);
     write(

@@ -25,11 +25,7 @@ const SCHEMA: &str = "
 
 /// A project of one migration and these query files, checked like any other.
 fn project(root: &Path, schema: &str, queries: &[(&str, &str)]) -> Project {
-    let write = |path: &str, text: &str| {
-        let path = root.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| support::write_file(root, path, text);
     write("plimsoll.toml", "[volumes]\nsmall = 1\n\n[slow-queries]\nmax-time = \"5s\"\n");
     write("migrations/001_baseline.sql", schema);
     for (name, text) in queries {

@@ -7,11 +7,7 @@ use std::path::Path;
 
 fn project(volumes: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| crate::support::write_file(folder.path(), path, text);
     write(
         "plimsoll.toml",
         &format!(

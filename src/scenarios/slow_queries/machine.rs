@@ -28,10 +28,7 @@ pub(crate) struct EndTimes {
 impl Ends {
     /// Of a client and its server process, where both run here.
     pub(crate) fn of(client: &Client, endpoint: &Endpoint) -> Option<Self> {
-        let is_here = match endpoint {
-            Endpoint::Unix { .. } => true,
-            Endpoint::Tcp { host, .. } => matches!(host.as_str(), "127.0.0.1" | "::1" | "localhost"),
-        };
+        let is_here = endpoint.is_this_machine();
         let backend = is_here.then(|| Schedstat::of_backend(client.backend_pid()))??;
         Some(Self { client: Schedstat::of_this_thread()?, backend })
     }

@@ -12,7 +12,7 @@ use super::schedule::{SAMPLES_PER_CONNECTION, samples_per_connection, warm_up};
 use super::verdict::{counters_fail, is_settled};
 use super::workload::{PreparedQuery, set_key};
 use super::writers::{explain_writes, vacuum};
-use crate::load::{Address, Encryption};
+use crate::load::{Address, NO_ADDRESS};
 use crate::model::{MeasurementWarning, TargetKind};
 use crate::plan::Relations;
 use crate::prepare::Context;
@@ -20,7 +20,6 @@ use crate::stats::clock;
 use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_postgres::config::SslMode;
 
 /// The sampling of one volume, as it grows.
 pub(super) struct Sampling {
@@ -53,19 +52,11 @@ impl Sampling {
         queries: Vec<Arc<PreparedQuery>>,
         relations: Relations,
     ) -> anyhow::Result<Self> {
-        let config = context.target.config_for(database);
-        let mut address = Address::of(&config).context("the target's address names no host or user")?;
-        let mut timeout = format!("-c statement_timeout={}", plan.max.as_millis());
+        let mut settings = format!("-c statement_timeout={}", plan.max.as_millis());
         if context.target.description().kind == TargetKind::Precious {
-            timeout += &format!(" -c lock_timeout={}", lock_cap(plan.max).as_millis());
+            settings += &format!(" -c lock_timeout={}", lock_cap(plan.max).as_millis());
         }
-        address.options =
-            Some(address.options.map_or_else(|| timeout.clone(), |options| format!("{options} {timeout}")));
-        address.encryption = match config.get_ssl_mode() {
-            SslMode::Disable => Encryption::Off,
-            SslMode::Prefer => Encryption::Preferred(context.target.tls_config()),
-            _ => Encryption::Required(context.target.tls_config()),
-        };
+        let mut address = Address::of_target(context.target, database, &settings).context(NO_ADDRESS)?;
         address.timeout = plan.max + Duration::from_secs(30);
         let relations = Arc::new(relations);
         let records: Vec<QueryRecord> = queries.iter().map(|query| new_record(query, &relations)).collect();

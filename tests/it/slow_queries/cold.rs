@@ -8,7 +8,6 @@ use plimsoll::postgres::{ExplainOptions, Session, Target, explain};
 use plimsoll::prepare::{Context, Databases};
 use plimsoll::project::Project;
 use plimsoll::scenarios::slow_queries::{Options, run};
-use std::fs;
 use std::path::Path;
 
 const SCHEMA: &str = "CREATE TABLE wide (id int PRIMARY KEY, filler text NOT NULL);
@@ -22,11 +21,7 @@ async fn blocks(session: &Session) -> (u64, u64) {
 }
 
 fn project(root: &Path) -> Project {
-    let write = |path: &str, text: &str| {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| support::write_file(root, path, text);
     write(
         "plimsoll.toml",
         "[volumes]\nsmall = 1\n[slow-queries]\nmax-time = \"8s\"\nconnections = 3\nmax-samples = 75\n",

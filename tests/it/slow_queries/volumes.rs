@@ -6,16 +6,11 @@ use plimsoll::model::{Quiet, Verdict};
 use plimsoll::prepare::Databases;
 use plimsoll::project::Project;
 use plimsoll::scenarios::slow_queries::{Options, run};
-use std::fs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn budgets_hold_at_their_volume_and_growth_takes_three() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| support::write_file(folder.path(), path, text);
     write(
         "plimsoll.toml",
         "[volumes]\nsmall = 1\nmedium = 4\nlarge = 16\n[slow-queries]\nmax-time = \"2s\"\nconnections = 3\nmax-samples = 100\n",

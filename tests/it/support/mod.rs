@@ -10,7 +10,7 @@ use plimsoll::model::{Quiet, ScenarioReport};
 use plimsoll::postgres::{Session, Target, ThrowawayOptions};
 use plimsoll::prepare::{Context, Databases};
 use plimsoll::project::Project;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// How this test run starts servers: durability is given up for speed, unlike in measurements.
@@ -48,6 +48,13 @@ pub(crate) fn server() -> &'static Target {
         .unwrap()
         .unwrap_or_else(|error| panic!("tests need a PostgreSQL server: {error}"))
     })
+}
+
+/// Writes a file of a project, in a folder of its own where the path says so.
+pub(crate) fn write_file(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 /// What scenarios run in: a project on the server of this test run.
