@@ -29,6 +29,14 @@ pub enum Error {
     /// The server reports an error.
     #[error("{0}")]
     Server(Box<ServerError>),
+    /// A query of a workload is refused before its first request.
+    #[error("query `{query}` cannot be prepared: {answer}{}", after_timeout(.answer))]
+    Prepare {
+        /// Its name.
+        query: String,
+        /// Why not.
+        answer: Box<ServerError>,
+    },
     /// The server broke the protocol.
     #[error("unexpected answer from the server: {0}")]
     Protocol(String),
@@ -45,6 +53,17 @@ impl Error {
             Self::Server(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// Preparing takes only locks and parsing, so what it waits for until a timeout is a lock.
+fn after_timeout(error: &ServerError) -> &'static str {
+    match error.sqlstate.as_str() {
+        "57014" | "55P03" => {
+            ". Another session holds a lock on what the query reads: look for it with \
+             `SELECT * FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock'`"
+        }
+        _ => "",
     }
 }
 

@@ -261,8 +261,12 @@ fn since(origin: Instant) -> Duration {
 
 /// A query's requests by parameter set, then by statement.
 fn encode(client: &mut Client, query: &WorkloadQuery) -> Result<Vec<Vec<Request>>, Error> {
-    let statements =
-        query.statements.iter().map(|sql| client.prepare(sql)).collect::<Result<Vec<_>, Error>>()?;
+    let refused = |error| match error {
+        Error::Server(answer) => Error::Prepare { query: query.name.clone(), answer },
+        other => other,
+    };
+    let statements = query.statements.iter().map(|sql| client.prepare(sql));
+    let statements = statements.collect::<Result<Vec<_>, Error>>().map_err(refused)?;
     let bind = |set: &Vec<Vec<Option<String>>>| {
         statements.iter().zip(set).map(|(statement, values)| statement.bind(values)).collect()
     };

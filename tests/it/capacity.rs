@@ -243,3 +243,21 @@ async fn a_precious_database_is_only_read_and_a_gate_has_exit_codes() {
     let changed = database.session().await.query_one("SELECT max(balance) FROM accounts", &[]).await.unwrap();
     assert_eq!(changed.get::<_, i32>(0), 0, "a precious database is as it was");
 }
+
+/// What another session holds is named, and found before any request is due.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_behind_a_lock_is_named_and_the_command_ends() {
+    let database = support::database("load locked").await;
+    database.execute(SCHEMA).await;
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path(), "-- name: look\nSELECT count(*) FROM accounts;");
+    let holder = database.session().await;
+    holder.batch_execute("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let url = format!("{}?options=-c%20lock_timeout%3D200ms", database.target.url_for(&database.name));
+    let arguments = ["load", "--url", &url, "--rate", "30", "--connections", "1"];
+    let output = plimsoll(folder.path()).args(arguments).output().unwrap();
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    for part in ["`look` cannot be prepared", "SQLSTATE 55P03", "pg_locks"] {
+        assert!(stderr(&output).contains(part), "{part} in {}", stderr(&output));
+    }
+}
