@@ -76,6 +76,25 @@ pub struct Interval {
     pub confidence: f64,
 }
 
+impl Interval {
+    /// The confidence in words: `95 %`.
+    #[must_use]
+    pub fn percent(&self) -> String {
+        confidence_percent(self.confidence)
+    }
+}
+
+/// A confidence in words, with as many decimals as two digits of its error need: `99.983 %`, and
+/// never a certainty that it is not.
+#[must_use]
+pub fn confidence_percent(confidence: f64) -> String {
+    let error = 100.0 * (1.0 - confidence);
+    let decimals = if error > 0.0 { (1.0 - error.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
+    let text = format!("{:.decimals$}", 100.0 * confidence);
+    let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} %")
+}
+
 /// One number with everything needed to trust it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
@@ -95,4 +114,24 @@ pub struct Measurement {
     pub volume: Option<String>,
     /// Which side of a comparison.
     pub variant: Variant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confidence_is_never_rounded_to_certainty() {
+        for (confidence, expected) in [
+            (0.95, "95 %"),
+            (0.99, "99 %"),
+            (0.9, "90 %"),
+            (0.975, "97.5 %"),
+            (1.0 - 2.0 * 0.01 / 120.0, "99.983 %"),
+            (0.999_999, "99.9999 %"),
+            (1.0, "100 %"),
+        ] {
+            assert_eq!(confidence_percent(confidence), expected);
+        }
+    }
 }

@@ -14,7 +14,7 @@ pub mod evidence;
 
 pub use finding::{Finding, Severity, SourceLocation};
 pub use kept_plans::{KeptPlans, KeptQuery, KeptSet, KeptTable};
-pub use measurement::{Interval, Measurement, Metric, Unit, Variant};
+pub use measurement::{Interval, Measurement, Metric, Unit, Variant, confidence_percent};
 pub use progress::{Progress, Quiet};
 pub use run_report::{
     Durability, Environment, RunReport, Scenario, ScenarioReport, TargetDescription, TargetKind,

@@ -58,9 +58,11 @@ pub fn breaks_at(growth: &QueryGrowth) -> Option<String> {
     }
     let bounds = match (limit.interval.low, limit.interval.high) {
         (low, high) if low > 0.0 && is_within_reach(high) => {
-            format!(" ({} to {})", factor(low), factor(high))
+            format!(" ({} to {} at {})", factor(low), factor(high), limit.interval.percent())
         }
-        (low, _) if low > 0.0 => format!(" (from {}, no upper bound)", factor(low)),
+        (low, _) if low > 0.0 => {
+            format!(" (from {} at {}, no upper bound)", factor(low), limit.interval.percent())
+        }
         _ => " (not bounded: too few or too uneven volumes)".into(),
     };
     Some(format!("{budget}: would break at about {}{bounds}", factor(limit.factor)))
@@ -104,10 +106,10 @@ mod tests {
 
     #[test]
     fn the_projection_says_what_it_knows_and_no_more() {
-        assert_eq!(said(372.0, 130.0, 900.0), "p95 < 5ms: would break at about 372x (130x to 900x)");
+        assert_eq!(said(372.0, 130.0, 900.0), "p95 < 5ms: would break at about 372x (130x to 900x at 95 %)");
         assert_eq!(
             said(140.0, 30.0, f64::INFINITY),
-            "p95 < 5ms: would break at about 140x (from 30x, no upper bound)"
+            "p95 < 5ms: would break at about 140x (from 30x at 95 %, no upper bound)"
         );
         assert_eq!(
             said(400.0, 0.0, f64::INFINITY),

@@ -223,6 +223,7 @@ fn budget_row(
         "budget_limit": budget.limit,
         "interval_low": budget.interval.map(|interval| interval.low),
         "interval_high": budget.interval.map(|interval| interval.high),
+        "confidence": budget.interval.map(|interval| interval.confidence),
     })
 }
 

@@ -15,7 +15,7 @@ use plimsoll::model::evidence::slow_queries::{
     BudgetEvidence, QueryEvidence, SlowQueriesEvidence, VolumeEvidence,
 };
 use plimsoll::model::{
-    Measurement, RunReport, Scenario, ScenarioReport, SourceLocation, Unit, Variant, Verdict,
+    Interval, Measurement, RunReport, Scenario, ScenarioReport, SourceLocation, Unit, Variant, Verdict,
 };
 use plimsoll::postgres::results::{RunRows, store};
 use plimsoll::report::{json, kept_run, tables};
@@ -50,7 +50,11 @@ fn budgets() -> SlowQueriesEvidence {
         value: Some(value),
         unit,
         limit: Some(limit),
-        interval: None,
+        interval: (unit == Unit::Microseconds).then_some(Interval {
+            low: 0.9 * value,
+            high: 1.1 * value,
+            confidence: 0.99983,
+        }),
         because: String::new(),
     };
     let query = QueryEvidence {
@@ -205,7 +209,7 @@ async fn exporting_a_run_twice_leaves_the_same_rows_as_once() {
     let run = full_run();
     assert_eq!(store(&url, &[rows(&run)]).await.unwrap().found_version, 0);
     let once = content(&database).await;
-    assert_eq!(store(&url, &[rows(&run)]).await.unwrap().found_version, 3);
+    assert_eq!(store(&url, &[rows(&run)]).await.unwrap().found_version, 4);
     assert_eq!(content(&database).await, once);
     assert_eq!(once.lines().filter(|line| line.starts_with("runs ")).count(), 1);
     assert_eq!(once.lines().filter(|line| line.starts_with("load_points ")).count(), 4);
@@ -319,7 +323,7 @@ async fn two_exports_at_once_make_the_tables_once() {
     let (a, b) = tokio::join!(store(&url, &first), store(&url, &second));
     let mut found = [a.unwrap().found_version, b.unwrap().found_version];
     found.sort_unstable();
-    assert_eq!(found, [0, 3]);
+    assert_eq!(found, [0, 4]);
     assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.runs").await, 2);
 }
 
@@ -336,9 +340,36 @@ async fn tables_of_an_earlier_version_are_brought_up_to_date_with_their_rows() {
         ))
         .await;
     let stored = store(&database.target.url_for(&database.name), &[rows(&full_run())]).await.unwrap();
-    assert_eq!((stored.found_version, stored.version), (1, 3));
+    assert_eq!((stored.found_version, stored.version), (1, 4));
     assert_eq!(number(&database, "SELECT count(*) FROM plimsoll.runs").await, 2);
     assert!(number(&database, "SELECT count(*) FROM plimsoll.budgets").await > 0);
+}
+
+#[tokio::test]
+async fn the_confidence_of_a_budget_arrives_and_is_unknown_of_what_was_exported_before() {
+    let database = support::database("export_confidence").await;
+    let earlier = [
+        include_str!("../../src/postgres/results/001_runs.sql"),
+        include_str!("../../src/postgres/results/002_load.sql"),
+        include_str!("../../src/postgres/results/003_load_line.sql"),
+    ];
+    database
+        .execute(&format!(
+            "CREATE SCHEMA plimsoll; CREATE TABLE plimsoll.results_version (version integer NOT NULL); \
+             INSERT INTO plimsoll.results_version VALUES (3); {}; \
+             INSERT INTO plimsoll.runs (run_id, run_at, project, verdict, complete, plimsoll_version, seed, \
+             cpu_count, operating_system) VALUES ('old', now(), 'shop', 'pass', true, '0.0.1', 1, 2, 'linux'); \
+             INSERT INTO plimsoll.budgets VALUES ('old', 0, 'small', 'q', 'p95 < 2ms', 'pass', 'us', 1, 2, 0.9, 1.1)",
+            earlier.join(";")
+        ))
+        .await;
+    let stored = store(&database.target.url_for(&database.name), &[rows(&full_run())]).await.unwrap();
+    assert_eq!((stored.found_version, stored.version), (3, 4));
+    let query =
+        "SELECT run_id = 'old', confidence FROM plimsoll.budgets WHERE interval_low IS NOT NULL ORDER BY 1";
+    let kept = database.session().await.query(query, &[]).await.unwrap();
+    let kept: Vec<(bool, Option<f64>)> = kept.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(kept, [(false, Some(0.99983)), (true, None)]);
 }
 
 #[tokio::test]

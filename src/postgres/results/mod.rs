@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 use tokio_postgres::Transaction;
 
 /// A version of the tables is what all files up to it make.
-const VERSIONS: [&str; 3] =
-    [include_str!("001_runs.sql"), include_str!("002_load.sql"), include_str!("003_load_line.sql")];
+const VERSIONS: [&str; 4] = [
+    include_str!("001_runs.sql"),
+    include_str!("002_load.sql"),
+    include_str!("003_load_line.sql"),
+    include_str!("004_budget_confidence.sql"),
+];
 
 /// Two exports at once would make the tables twice: the second one waits.
 const LOCK: i64 = 0x706c_696d_736f_6c6c;

@@ -247,8 +247,8 @@ fn detail(m: &Measurement) -> String {
     let samples = if m.samples == 1 { "1 sample".to_owned() } else { format!("{} samples", m.samples) };
     match m.interval {
         Some(i) => format!(
-            "{samples}, {:.0} % interval {} to {}",
-            i.confidence * 100.0,
+            "{samples}, {} interval {} to {}",
+            i.percent(),
             units::format(i.low, m.unit),
             units::format(i.high, m.unit)
         ),

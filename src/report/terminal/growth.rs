@@ -25,7 +25,7 @@ fn row(growth: &QueryGrowth) -> Vec<String> {
         .collect();
     let interval = growth.interval;
     let bounds = if interval.low.is_finite() && interval.high.is_finite() {
-        format!(" ({:.2} to {:.2})", interval.low, interval.high)
+        format!(" ({:.2} to {:.2} at {})", interval.low, interval.high, interval.percent())
     } else {
         String::new()
     };

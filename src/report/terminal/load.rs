@@ -1,6 +1,7 @@
 //! The load curve as a table: a line a rate, a bar for the limited percentile,
 //! and the line between what holds and what breaks.
 
+use crate::model::confidence_percent;
 use crate::model::evidence::load::{LoadEvidence, LoadLatency, LoadStep};
 use crate::report::table::{self, Align};
 use crate::report::units;
@@ -145,8 +146,8 @@ fn legend(evidence: &LoadEvidence) -> Vec<String> {
         && let (Some(holds), Some(sustained)) = (line.holds_per_s, line.sustained_per_s)
     {
         lines.push(format!(
-            " at {holds}/s: surely {sustained:.0}/s were served, {:.0} % confidence, slices as the unit",
-            evidence.decision.confidence * 100.0
+            " at {holds}/s: surely {sustained:.0}/s were served, {} confidence, slices as the unit",
+            confidence_percent(evidence.decision.confidence)
         ));
     }
     lines

@@ -6,7 +6,7 @@ use super::plan_rules::decide_plan;
 use super::record::{Failure, Latencies, QueryRecord, ServerTime};
 use super::summary::model_interval;
 use crate::model::evidence::slow_queries::BudgetEvidence;
-use crate::model::{Unit, Verdict};
+use crate::model::{Unit, Verdict, confidence_percent};
 use crate::project::budget::{Budget, BudgetRule, CounterMetric, TimeLimit, TimeMetric};
 use crate::stats::clustered::{clustered_mean, clustered_quantile, clustered_quantile_ratio};
 use crate::stats::quantile::{quantile_interval, samples_needed, sort};
@@ -119,11 +119,11 @@ fn decide_time(
     };
     let samples = if is_of_server(budget) { record.server_times.len() } else { record.latencies.count() };
     let because = format!(
-        "{} lies between {} and {} with {:.2} % confidence ({} connections, {samples} samples)",
+        "{} lies between {} and {} with {} confidence ({} connections, {samples} samples)",
         show(found.value, unit),
         show(found.interval.low, unit),
         show(found.interval.high, unit),
-        confidence * 100.0,
+        confidence_percent(confidence),
         found.units,
     );
     BudgetEvidence {

@@ -5,7 +5,7 @@ use super::scale::LogScale;
 use super::svg::{Anchor, Drawing, cut, escape};
 use super::{data, growth, latency};
 use crate::model::evidence::slow_queries::{BudgetEvidence, SlowQueriesEvidence, VolumeEvidence};
-use crate::model::{Unit, Verdict};
+use crate::model::{Interval, Unit, Verdict, confidence_percent};
 use crate::report::units;
 
 /// More budgets than this are in the table only.
@@ -91,17 +91,34 @@ fn budgets_in(layout: &Layout, volume: &VolumeEvidence) -> Option<String> {
         let y = 36.0 + layout.words_above.max(0.0) + layout.row_height * row as f64;
         draw_budget(&mut drawing, layout, (&scale, y), query, budget, (*value, *limit));
         words.push(format!(
-            "{query} {}: {}, {}",
+            "{query} {}: {}{}, {}",
             budget.text,
             units::duration_us(*value),
+            budget.interval.map(bounds).unwrap_or_default(),
             budget.verdict.word()
         ));
     }
     let title = format!(
-        "Time against budget at {}: dot and bar are the value and its interval, the upright line is the budget",
-        volume.volume
+        "Time against budget at {}: dot and bar are the value and its interval{}, the upright line is the budget",
+        volume.volume,
+        confidences(budgets.iter().filter_map(|(_, budget, ..)| budget.interval))
     );
     Some(drawing.figure(&title, &words.join(". ")))
+}
+
+fn bounds(interval: Interval) -> String {
+    let (low, high) = (units::duration_us(interval.low), units::duration_us(interval.high));
+    format!(" ({low} to {high} at {})", interval.percent())
+}
+
+/// ` at 99.983 %`, or from the least to the most where they differ; nothing without an interval.
+fn confidences(intervals: impl Iterator<Item = Interval>) -> String {
+    let mut all: Vec<f64> = intervals.map(|interval| interval.confidence).collect();
+    all.sort_by(f64::total_cmp);
+    let mut words: Vec<String> =
+        all.first().into_iter().chain(all.last()).copied().map(confidence_percent).collect();
+    words.dedup();
+    if words.is_empty() { String::new() } else { format!(" at {}", words.join(" to ")) }
 }
 
 fn draw_budget(

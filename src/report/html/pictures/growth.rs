@@ -97,7 +97,7 @@ fn table(growth: &[QueryGrowth]) -> String {
     let mut rows = String::new();
     for entry in growth {
         let interval = if entry.interval.low.is_finite() && entry.interval.high.is_finite() {
-            format!("{:.2} to {:.2}", entry.interval.low, entry.interval.high)
+            format!("{:.2} to {:.2} at {}", entry.interval.low, entry.interval.high, entry.interval.percent())
         } else {
             "not bounded".into()
         };

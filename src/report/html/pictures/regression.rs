@@ -39,8 +39,11 @@ fn method(evidence: &RegressionEvidence) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            ". Identical clones read as a ratio of {:.3} ({:.3} to {:.3}) in this run.",
-            floor.ratio, floor.interval.low, floor.interval.high
+            ". Identical clones read as a ratio of {:.3} ({:.3} to {:.3} at {}) in this run.",
+            floor.ratio,
+            floor.interval.low,
+            floor.interval.high,
+            floor.interval.percent()
         );
     }
     text + "</p>"
