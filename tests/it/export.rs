@@ -541,6 +541,67 @@ fn the_text_file_holds_one_sample_a_series_in_base_units() {
     }
 }
 
+/// Labels as their reader takes them.
+fn unescaped(label: &str) -> String {
+    let mut text = String::new();
+    let mut characters = label.chars();
+    while let Some(c) = characters.next() {
+        text.push(match (c, c == '\\') {
+            (_, true) => match characters.next().unwrap() {
+                'n' => '\n',
+                other => other,
+            },
+            (c, false) => c,
+        });
+    }
+    text
+}
+
+#[test]
+fn names_that_differ_in_escaped_characters_stay_apart_and_one_name_twice_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = reports::sample();
+    let named = |subject: &str, value: f64| Measurement {
+        subject: subject.into(),
+        value,
+        ..reports::sample().scenarios[0].measurements[1].clone()
+    };
+    let names = ["a\"b", "a\\\"b", "a\nb", "a\\nb", "a\\\nb", "a\\", "a", "a\tb", "a}b", "a,b=\"c\""];
+    run.scenarios[0].measurements = names.iter().map(|name| named(name, 1.0)).collect();
+    // Twice the same value is one sample; another one is left out, and said.
+    run.scenarios[0].measurements.extend([named("a\nb", 1.0), named("a\\nb", 7.0)]);
+    // To their readers, an empty label is none.
+    run.scenarios[1].measurements = vec![
+        Measurement { volume: None, ..named("q", 2.0) },
+        Measurement { volume: Some(String::new()), ..named("q", 3.0) },
+    ];
+    kept_run::KeptRun::create(&folder.path().join("reports"), &run.run_id).unwrap().write(&run).unwrap();
+    let output = export(folder.path(), &["--to", "plimsoll.prom"]);
+    let said = stderr(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    let warned: Vec<&str> = said.lines().filter(|line| line.contains("measured twice")).collect();
+    assert_eq!(warned.len(), 2, "{said}");
+    assert!(
+        warned[0].contains("subject=\"a\\\\nb\"") && warned[0].contains(": 1 is sent, 7 is left out"),
+        "{said}"
+    );
+    assert!(
+        warned[1].contains("subject=\"q\"") && warned[1].contains(": 2 is sent, 3 is left out"),
+        "{said}"
+    );
+    let text = fs::read_to_string(folder.path().join("plimsoll.prom")).unwrap();
+    let blocks = text.lines().filter(|line| line.starts_with("plimsoll_measured_blocks{"));
+    let subjects: Vec<String> = blocks
+        .map(|line| {
+            let (_, rest) = line.split_once("subject=\"").unwrap();
+            unescaped(rest.rsplit_once("\",metric=").unwrap().0)
+        })
+        .collect();
+    let mut expected: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    expected.push("q".into());
+    assert_eq!(subjects, expected, "{text}");
+}
+
 #[test]
 fn a_pushgateway_gets_the_text_in_place_of_what_it_had_of_the_project() {
     let folder = kept_runs();

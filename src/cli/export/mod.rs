@@ -61,6 +61,11 @@ pub(super) async fn run(
     } else {
         vec![kept_runs::one(global, &options.run)?]
     };
+    if let (false, [run, ..]) = (matches!(destination, Destination::Tables(_)), runs.as_slice()) {
+        for value in metrics::left_out(run) {
+            terminal.note(&format!("warning: {value}; the tables (postgres://…) hold both"));
+        }
+    }
     let said = match (&destination, runs.as_slice()) {
         (Destination::Tables(url), _) => export_tables(url, &runs).await?,
         (Destination::PrometheusFile(path), [run, ..]) => export_file(path, run)?,

@@ -5,6 +5,8 @@ pub mod otlp;
 pub mod prometheus;
 
 use crate::model::{Measurement, RunReport, ScenarioReport, Severity, Unit};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Gauges of one name and unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +32,55 @@ struct Point {
 /// The verdicts of which one is 1 and the others are 0.
 const VERDICTS: [&str; 4] = ["pass", "fail", "inconclusive", "skipped"];
 
-/// Everything, in a stable order; families without points are left out.
+/// Everything, in a stable order; families without points are left out, and of two values of one
+/// series the later one.
 fn families(report: &RunReport) -> Vec<Family> {
+    let mut all = every_point(report);
+    all.iter_mut().for_each(|family| drop(keep_one_a_series(family)));
+    all
+}
+
+/// What is not sent, since a receiver refuses the whole where a series comes twice: one
+/// sentence for each value, with the series and the value that is sent instead.
+#[must_use]
+pub fn left_out(report: &RunReport) -> Vec<String> {
+    every_point(report).iter_mut().flat_map(keep_one_a_series).collect()
+}
+
+fn every_point(report: &RunReport) -> Vec<Family> {
     let mut all = vec![verdicts(report), findings(report), complete(report), started(report)];
     all.extend(MEASURED.iter().map(|measured| measurements(report, measured)));
     all.retain(|family| !family.points.is_empty());
     all
+}
+
+/// Two values of one series, in words, where they differ.
+fn keep_one_a_series(family: &mut Family) -> Vec<String> {
+    let mut known: BTreeMap<Vec<(&'static str, String)>, f64> = BTreeMap::new();
+    let mut said = Vec::new();
+    for point in &mut family.points {
+        // An empty label is no label, to those who read it.
+        point.labels.retain(|(_, value)| !value.is_empty());
+    }
+    let name = family.prometheus_name;
+    family.points.retain(|point| match known.entry(point.labels.clone()) {
+        Entry::Vacant(entry) => {
+            entry.insert(point.value);
+            true
+        }
+        Entry::Occupied(first) => {
+            if first.get().total_cmp(&point.value).is_ne() {
+                let labels: Vec<String> =
+                    point.labels.iter().map(|(label, value)| format!("{label}={value:?}")).collect();
+                let (labels, sent, left) = (labels.join(","), first.get(), point.value);
+                said.push(format!(
+                    "{name}{{{labels}}} was measured twice: {sent} is sent, {left} is left out"
+                ));
+            }
+            false
+        }
+    });
+    said
 }
 
 fn verdicts(report: &RunReport) -> Family {
@@ -131,11 +176,7 @@ fn measurements(report: &RunReport, measured: &Measured) -> Family {
     let mut points: Vec<Point> = Vec::new();
     for entry in &report.scenarios {
         for m in entry.measurements.iter().filter(|m| m.unit == measured.unit && m.value.is_finite()) {
-            let labels = labels(entry, m);
-            // Two samples of the same labels make a receiver refuse the whole.
-            if points.iter().all(|point| point.labels != labels) {
-                points.push(Point { labels, value: m.value * measured.factor });
-            }
+            points.push(Point { labels: labels(entry, m), value: m.value * measured.factor });
         }
     }
     Family {

@@ -65,7 +65,8 @@ impl Collector for Gauges {
 
 impl Gauges {
     fn labelled(&self, labels: &[(&'static str, String)]) -> Vec<(String, String)> {
-        let project = std::iter::once(("project".to_owned(), self.project.clone()));
+        let project = Some(("project".to_owned(), self.project.clone())).filter(|(_, name)| !name.is_empty());
+        let project = project.into_iter();
         project.chain(labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
     }
 }
