@@ -162,7 +162,7 @@ pub(super) async fn execute(
     let kept = KeptRun::create(&global.reports_folder(), &environment::run_id())?;
     let has_results = AtomicBool::new(false);
     let result = with_session(global, terminal, project, async |session| {
-        run_jobs(session, &kept, jobs, &has_results).await
+        run_jobs(session, &kept, jobs, &has_results, global.strict).await
     })
     .await;
     match result {
@@ -191,10 +191,11 @@ async fn run_jobs(
     kept: &KeptRun,
     jobs: Vec<Job>,
     has_results: &AtomicBool,
+    strict: bool,
 ) -> Result<(RunReport, Option<ExitCode>), Failure> {
     let growing = GrowingReport {
         kept,
-        report: Mutex::new(empty_report(session, kept, &jobs)),
+        report: Mutex::new(RunReport { strict, ..empty_report(session, kept, &jobs) }),
         plans_written: Mutex::default(),
         has_results,
         terminal: session.terminal,
@@ -303,6 +304,7 @@ fn empty_report(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> RunRepor
         scenarios: jobs.iter().map(|job| skipped(job.scenario(), NOT_REACHED)).collect(),
         warnings,
         complete: false,
+        strict: false,
     }
 }
 

@@ -27,7 +27,9 @@ pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Re
                 .into(),
         ));
     }
-    output::write_report(global, terminal, &kept_runs::one(global, &options.run)?)?;
+    let mut report = kept_runs::one(global, &options.run)?;
+    report.strict |= global.strict;
+    output::write_report(global, terminal, &report)?;
     Ok(ExitCode::Pass)
 }
 

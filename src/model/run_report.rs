@@ -178,9 +178,17 @@ pub struct RunReport {
     pub warnings: Vec<MeasurementWarning>,
     /// False while running, and for ever where the run was cut short.
     pub complete: bool,
+    /// Whether an inconclusive verdict fails, as asked with `--strict`.
+    pub strict: bool,
 }
 
 impl RunReport {
+    /// Whether the scenario's doubt fails the run: its verdict is inconclusive, and that was asked to fail.
+    #[must_use]
+    pub fn fails_in_doubt(&self, scenario: &ScenarioReport) -> bool {
+        self.strict && matches!(scenario.verdict, Verdict::Inconclusive { .. })
+    }
+
     /// The verdict of the whole run. A run that was cut short can have failed,
     /// but it cannot have passed.
     #[must_use]

@@ -6,8 +6,9 @@ use std::io;
 /// How many annotations of a kind GitHub shows of a step.
 const SHOWN: usize = 10;
 
-/// Writes one command a failure or warning, one a scenario in doubt, and one for a run that was cut
-/// short: the worst first, since GitHub shows only the first of each kind. Notes are counted.
+/// Writes one command a failure or warning, one a scenario in doubt (an error where doubt fails
+/// the run), and one for a run that was cut short: the worst first, since GitHub shows only the first of
+/// each kind. Notes are counted.
 ///
 /// # Errors
 /// Whatever `out` fails with.
@@ -20,7 +21,8 @@ pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
     for scenario in &report.scenarios {
         if let Verdict::Inconclusive { needs } = &scenario.verdict {
             let title = property(&format!("plimsoll {}: inconclusive", scenario.scenario.name()));
-            writeln!(out, "::warning title={title}::{}", data(&format!("would be decided by {needs}")))?;
+            let kind = if report.fails_in_doubt(scenario) { "error" } else { "warning" };
+            writeln!(out, "::{kind} title={title}::{}", data(&format!("would be decided by {needs}")))?;
         }
     }
     write_findings(report, Severity::Warning, out)?;

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+/// Of a query that nobody asked for a verdict.
+const NOT_JUDGED: &str = "not-judged";
+
 /// The statement that `slow-queries` measures the machine with: no query of the project.
 const REFERENCE: &str = "ping";
 
@@ -21,7 +24,7 @@ const REFERENCE: &str = "ping";
 pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
     let mut junit = Report::new("plimsoll");
     for scenario in &report.scenarios {
-        junit.add_test_suite(suite(scenario));
+        junit.add_test_suite(suite(scenario, report.fails_in_doubt(scenario)));
     }
     if !report.complete {
         junit.add_test_suite(cut_short());
@@ -49,33 +52,33 @@ fn without_total_of_skipped(xml: &str) -> String {
     format!("{before}<testsuites {}>{after}", kept.join(" "))
 }
 
-fn suite(scenario: &ScenarioReport) -> TestSuite {
+/// Where `doubt_fails`, what nobody came to a verdict on is a failure, since the exit code is one.
+fn suite(scenario: &ScenarioReport, doubt_fails: bool) -> TestSuite {
     let mut suite = TestSuite::new(scenario.scenario.name());
     suite.set_time(Duration::from_millis(scenario.duration_ms));
     suite.add_test_cases(match &scenario.evidence {
         Evidence::NPlusOne(evidence) => {
             let mut cases = scopes::cases(evidence);
-            cases.extend(other_cases(scenario));
+            cases.extend(other_cases(scenario, doubt_fails));
             cases
         }
-        _ => subject_cases(scenario),
+        _ => subject_cases(scenario, doubt_fails),
     });
-    suite.add_test_case(verdict_case(scenario));
+    suite.add_test_case(verdict_case(scenario, doubt_fails));
     suite
 }
 
 /// What is found of `n-plus-one` beside loops and repetitions: a case each.
-fn other_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
+fn other_cases(scenario: &ScenarioReport, doubt_fails: bool) -> Vec<TestCase> {
     let others = scenario.findings.iter().filter(|finding| !scopes::CODES.contains(&finding.code));
-    others
-        .map(|finding| subject_case(scenario, &format!("{}: {}", finding.subject, finding.code), &[finding]))
-        .collect()
+    let name = |finding: &Finding| format!("{}: {}", finding.subject, finding.code);
+    others.map(|finding| subject_case(scenario, &name(finding), &[finding], doubt_fails)).collect()
 }
 
-fn subject_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
+fn subject_cases(scenario: &ScenarioReport, doubt_fails: bool) -> Vec<TestCase> {
     let case = |subject| {
         let findings: Vec<_> = scenario.findings.iter().filter(|f| f.subject == subject).collect();
-        subject_case(scenario, subject, &findings)
+        subject_case(scenario, subject, &findings, doubt_fails)
     };
     subjects(scenario).into_iter().map(case).collect()
 }
@@ -87,18 +90,24 @@ fn subjects(scenario: &ScenarioReport) -> BTreeSet<&str> {
     measured.chain(scenario.findings.iter().map(|f| f.subject.as_str())).collect()
 }
 
-fn subject_case(scenario: &ScenarioReport, subject: &str, findings: &[&Finding]) -> TestCase {
+fn subject_case(
+    scenario: &ScenarioReport,
+    subject: &str,
+    findings: &[&Finding],
+    doubt_fails: bool,
+) -> TestCase {
     let failures: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Failure).collect();
     let mut status = TestCaseStatus::success();
     if let Some(first) = failures.first() {
-        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message(first.message.as_str()).set_type(first.code);
+        status = failure(&first.message, first.code);
         status.set_description(failures.iter().map(|f| description(f)).collect::<Vec<_>>().join("\n\n"));
     }
     if let (true, Some(doubt)) = (failures.is_empty(), findings.iter().find(|f| is_unjudged(f))) {
-        status = skipped(&format!("{}; {}", doubt.message, doubt.next_step));
-    } else if let (true, Some(needs)) = (failures.is_empty(), undecided(&scenario.evidence, subject)) {
-        status = skipped(&needs);
+        let message = format!("{}; {}", doubt.message, doubt.next_step);
+        // What was not asked for a verdict is in no doubt.
+        status = in_doubt(&message, doubt_fails && doubt.code != NOT_JUDGED);
+    } else if let (true, Some(open)) = (failures.is_empty(), undecided(&scenario.evidence, subject)) {
+        status = in_doubt(&open.message, doubt_fails && open.was_judged);
     }
     let mut case = TestCase::new(subject, status);
     case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
@@ -112,46 +121,54 @@ fn subject_case(scenario: &ScenarioReport, subject: &str, findings: &[&Finding])
 
 /// A subject nobody came to a verdict on must not look like one that passed.
 fn is_unjudged(finding: &Finding) -> bool {
-    matches!(finding.code, "undecided" | "not-judged" | "query-cancelled")
+    matches!(finding.code, "undecided" | NOT_JUDGED | "query-cancelled")
+}
+
+/// What was neither passed nor failed.
+struct Open {
+    message: String,
+    /// Whether anybody tried to: else it was skipped.
+    was_judged: bool,
+}
+
+impl Open {
+    fn of(verdict: &Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Inconclusive { needs } => {
+                let message = format!("inconclusive: would be decided by {needs}");
+                Some(Self { message, was_judged: true })
+            }
+            Verdict::Skipped { reason } => Some(Self { message: reason.clone(), was_judged: false }),
+            Verdict::Pass | Verdict::Fail => None,
+        }
+    }
 }
 
 /// Why the evidence does not decide about a subject: there need not be a finding of it.
-fn undecided(evidence: &Evidence, subject: &str) -> Option<String> {
-    let of_verdict = |verdict: &Verdict| match verdict {
-        Verdict::Inconclusive { needs } => Some(format!("inconclusive: would be decided by {needs}")),
-        Verdict::Skipped { reason } => Some(reason.clone()),
-        Verdict::Pass | Verdict::Fail => None,
-    };
+fn undecided(evidence: &Evidence, subject: &str) -> Option<Open> {
     match evidence {
         Evidence::Regression(evidence) => evidence
             .queries
             .iter()
             .find(|query| query.query == subject && query.change == Change::Inconclusive)
-            .map(|query| format!("inconclusive: {}", query.because)),
+            .map(|query| Open { message: format!("inconclusive: {}", query.because), was_judged: true }),
         Evidence::SlowQueries(evidence) => {
             let queries = evidence.volumes.iter().flat_map(|volume| &volume.queries);
-            queries.filter(|query| query.query == subject).find_map(|query| of_verdict(&query.verdict))
+            queries.filter(|query| query.query == subject).find_map(|query| Open::of(&query.verdict))
         }
-        Evidence::Deadlock(evidence) => evidence
-            .specs
-            .iter()
-            .filter(|spec| spec.name == subject)
-            .find_map(|spec| of_verdict(&spec.verdict)),
+        Evidence::Deadlock(evidence) => {
+            evidence.specs.iter().filter(|spec| spec.name == subject).find_map(|spec| Open::of(&spec.verdict))
+        }
         _ => None,
     }
 }
 
 /// The scenario's own verdict, so that doubt and skipping are visible, too.
-fn verdict_case(scenario: &ScenarioReport) -> TestCase {
-    let status = match &scenario.verdict {
-        Verdict::Inconclusive { needs } => skipped(&format!("inconclusive: would be decided by {needs}")),
-        Verdict::Skipped { reason } => skipped(reason),
-        Verdict::Fail => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(scenario.summary.as_str()).set_type("verdict");
-            status
-        }
-        Verdict::Pass => TestCaseStatus::success(),
+fn verdict_case(scenario: &ScenarioReport, doubt_fails: bool) -> TestCase {
+    let status = match Open::of(&scenario.verdict) {
+        Some(open) => in_doubt(&open.message, doubt_fails),
+        None if scenario.verdict == Verdict::Fail => failure(&scenario.summary, "verdict"),
+        None => TestCaseStatus::success(),
     };
     let mut case = TestCase::new("verdict", status);
     case.set_classname(format!("plimsoll.{}", scenario.scenario.name()));
@@ -161,9 +178,19 @@ fn verdict_case(scenario: &ScenarioReport) -> TestCase {
     case
 }
 
-fn skipped(message: &str) -> TestCaseStatus {
+/// Skipped, or a failure where doubt is one.
+fn in_doubt(message: &str, fails: bool) -> TestCaseStatus {
+    if fails {
+        return failure(&format!("{message} (--strict: doubt fails)"), "inconclusive");
+    }
     let mut status = TestCaseStatus::skipped();
     status.set_message(message);
+    status
+}
+
+fn failure(message: &str, kind: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(message).set_type(kind);
     status
 }
 

@@ -25,6 +25,9 @@ pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
     if !report.complete {
         writeln!(out, "> **Partial**: the run was cut short; this is what it had found.\n")?;
     }
+    if report.scenarios.iter().any(|scenario| report.fails_in_doubt(scenario)) {
+        writeln!(out, "> **Strict**: an inconclusive verdict fails this run.\n")?;
+    }
     writeln!(out, "| scenario | verdict | |\n| --- | --- | --- |")?;
     for scenario in &report.scenarios {
         writeln!(

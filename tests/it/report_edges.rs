@@ -58,6 +58,68 @@ fn junit_shows_doubt_without_a_finding_as_skipped_and_a_failed_verdict_as_failed
     assert!(!case(&xml, "regression", "order_history").unwrap().contains("<skipped"), "{xml}");
 }
 
+/// The sample, in doubt about one query, asked to be strict or not.
+fn doubtful(strict: bool) -> RunReport {
+    let mut run = RunReport { strict, ..sample() };
+    run.scenarios[1].findings.clear();
+    run.scenarios[1].verdict = Verdict::Inconclusive { needs: "more pairs".into() };
+    run.scenarios[1].evidence = Evidence::Regression(Box::new(RegressionEvidence {
+        queries: vec![compared("order_history", Change::Inconclusive)],
+        ..RegressionEvidence::default()
+    }));
+    let finding = sample().scenarios[0].findings[0].clone();
+    let of = |code, severity, subject: &str| Finding {
+        code,
+        severity,
+        subject: subject.into(),
+        ..finding.clone()
+    };
+    run.scenarios[0].verdict = Verdict::Inconclusive { needs: "more samples".into() };
+    run.scenarios[0].findings = vec![
+        of("undecided", Severity::Warning, "order_history"),
+        of("not-judged", Severity::Note, "no_budget"),
+    ];
+    run
+}
+
+#[test]
+fn doubt_is_a_failure_in_a_strict_run_and_skipped_in_another() {
+    let doubts =
+        [("slow-queries", "order_history"), ("slow-queries", "verdict"), ("regression", "order_history")];
+    for (strict, element) in [(false, "<skipped"), (true, "<failure")] {
+        let xml = written(&doubtful(strict), Format::Junit);
+        for (suite, name) in doubts {
+            assert!(case(&xml, suite, name).unwrap().contains(element), "{suite} {name} {strict}: {xml}");
+        }
+        // Nobody was asked for a verdict here.
+        assert!(case(&xml, "slow-queries", "no_budget").unwrap().contains("<skipped"), "{xml}");
+        assert!(case(&xml, "n-plus-one", "verdict").unwrap().contains("<skipped"), "{xml}");
+        assert_eq!(xml.contains("type=\"inconclusive\""), strict, "{xml}");
+        let github = written(&doubtful(strict), Format::Github);
+        assert_eq!(github.contains("::error title=plimsoll deadlock%3A inconclusive"), strict, "{github}");
+        for (format, part) in [(Format::Terminal, "strict: "), (Format::Markdown, "**Strict**")] {
+            let said = written(&doubtful(strict), format);
+            assert_eq!(said.contains(part), strict, "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_kept_run_knows_that_it_was_strict_and_a_report_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    keep(folder.path(), "20260101T000000-aaaaaa", doubtful(false));
+    keep(folder.path(), "20260102T000000-bbbbbb", doubtful(true));
+    let failures = |words: &[&str]| {
+        let output =
+            plimsoll(folder.path()).args(["report", "--format", "junit"]).args(words).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).matches("<failure").count()
+    };
+    assert_eq!(failures(&["20260101"]), 0);
+    assert!(failures(&["20260101", "--strict"]) > 0);
+    assert_eq!(failures(&["20260101", "--strict"]), failures(&["20260102"]));
+}
+
 #[test]
 fn what_was_skipped_or_not_recorded_is_not_gone() {
     let then = sample();

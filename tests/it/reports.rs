@@ -113,6 +113,7 @@ pub(crate) fn sample() -> RunReport {
         ],
         warnings: vec![MeasurementWarning::DebugBuild],
         complete: true,
+        strict: false,
     }
 }
 

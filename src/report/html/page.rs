@@ -146,6 +146,9 @@ fn headline(report: &RunReport) -> String {
     match failed[..] {
         [] => match report.verdict() {
             Verdict::Pass => "every verdict passes".into(),
+            Verdict::Inconclusive { needs } if report.strict => {
+                format!("in doubt, which fails this strict run; would be decided by {needs}")
+            }
             Verdict::Inconclusive { needs } => {
                 format!("nothing failed; in doubt, would be decided by {needs}")
             }

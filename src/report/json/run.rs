@@ -217,6 +217,9 @@ pub(super) struct Run {
     confined_to: Vec<String>,
     scenarios: Vec<ScenarioEntry>,
     warnings: Vec<WarningEntry>,
+    /// Whether an inconclusive verdict fails, as asked with `--strict`.
+    #[serde(default)]
+    strict: bool,
 }
 
 impl Run {
@@ -235,6 +238,7 @@ impl Run {
             confined_to: report.confined_to.clone(),
             scenarios: Mirror::mirror(&report.scenarios),
             warnings: Mirror::mirror(&report.warnings),
+            strict: report.strict,
         }
     }
 
@@ -251,6 +255,7 @@ impl Run {
             scenarios: self.scenarios.restore(),
             warnings: self.warnings.restore(),
             complete: self.complete,
+            strict: self.strict,
         }
     }
 }

@@ -67,5 +67,8 @@ fn verdicts(report: &RunReport, paint: Paint, out: &mut dyn io::Write) -> io::Re
         }
         writeln!(out)?;
     }
+    if report.scenarios.iter().any(|scenario| report.fails_in_doubt(scenario)) {
+        writeln!(out, "{} an inconclusive verdict fails this run", paint.doubt("strict:"))?;
+    }
     Ok(())
 }
