@@ -4,6 +4,7 @@
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustix::net::{self, RecvFlags, SendFlags};
 use rustls::Connection;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -15,26 +16,48 @@ enum Socket {
     Unix(UnixStream),
 }
 
+/// Sockets are read and written by the system's own calls: libc's make a thread of a process
+/// with several threads a place where it may be cancelled, twice per call.
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            Self::Unix(stream) => stream.read(buffer),
-        }
+        let (count, _) = match self {
+            Self::Tcp(stream) => net::recv(stream, buffer, RecvFlags::empty()),
+            Self::Unix(stream) => net::recv(stream, buffer, RecvFlags::empty()),
+        }?;
+        Ok(count)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
-        }
+        let count = match self {
+            Self::Tcp(stream) => net::send(stream, bytes, WITHOUT_SIGNAL),
+            Self::Unix(stream) => net::send(stream, bytes, WITHOUT_SIGNAL),
+        }?;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A peer that is gone is an error, not a SIGPIPE. Apple's sockets are asked for that when made.
+#[cfg(not(target_vendor = "apple"))]
+const WITHOUT_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const WITHOUT_SIGNAL: SendFlags = SendFlags::empty();
+
+/// Within a machine nothing is congested and nothing gets lost, so the simplest congestion control
+/// there is does; others reckon with every packet, and BBR also paces them.
+fn spare_loopback(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    if stream.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+        // Where the system does not allow it, its own choice does as well.
+        let _ = net::sockopt::set_tcp_congestion(stream, "reno");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 /// A TLS session over a socket.
@@ -58,6 +81,7 @@ impl Stream {
     pub(super) fn tcp(stream: TcpStream) -> Self {
         // A proxy that waits to fill packets would add latency that is not the server's.
         let _ = stream.set_nodelay(true);
+        spare_loopback(&stream);
         Self { socket: Socket::Tcp(stream), tls: None }
     }
 
