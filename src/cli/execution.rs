@@ -151,7 +151,7 @@ pub(super) struct Finished {
 /// Runs the jobs in order; returns the finished report and where it is kept.
 ///
 /// # Errors
-/// Where the project's target cannot be opened, a scenario cannot be carried
+/// Where a command to record is none, the project's target cannot be opened, a scenario cannot be carried
 /// out, or a signal came; the kept report then holds what was found, marked partial.
 pub(super) async fn execute(
     global: &Global,
@@ -159,6 +159,11 @@ pub(super) async fn execute(
     project: &Project,
     jobs: Vec<Job>,
 ) -> Result<Finished, Failure> {
+    for job in &jobs {
+        if let Job::RecordedCommand { words, record, .. } = job {
+            record.check_command(words)?;
+        }
+    }
     let kept = KeptRun::create(&global.reports_folder(), &environment::run_id())?;
     let has_results = AtomicBool::new(false);
     let result = with_session(global, terminal, project, async |session| {

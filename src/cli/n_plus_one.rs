@@ -60,9 +60,6 @@ pub(super) async fn run(
     let project = if has_source { load_project_or_default(global)? } else { load_project(global)? };
     check_traces(&options.traces)?;
     options.record.check()?;
-    if !options.command.is_empty() {
-        options.record.check_command(&options.command)?;
-    }
     // Before the command runs: its time is somebody's.
     let known = scenario::read_baseline(&project, options.baseline.as_deref())
         .map_err(|error| Failure::Usage(format!("{error:#}")))?;

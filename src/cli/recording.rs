@@ -119,7 +119,7 @@ impl RecordOptions {
     /// It is not there, or cannot be run.
     pub(super) fn check_command(&self, words: &[String]) -> Result<(), Failure> {
         let command = self.command(words)?;
-        command.check().map_err(|error| Failure::Environment(error.into()))
+        command.check().map_err(|error| Failure::Usage(error.to_string()))
     }
 
     fn variables(&self) -> Result<Vec<(String, String)>, Failure> {

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::recorder::{Options, Recorder, Recording};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,32 +30,38 @@ impl ChildCommand {
     /// # Errors
     /// It is not there, or not a program.
     pub fn check(&self) -> Result<(), Error> {
-        let Some(program) = self.words.first() else { return Err(not_found("")) };
-        let path = self.variables.iter().rev().find(|(name, _)| name == "PATH");
-        let path = path.map(|(_, value)| OsString::from(value)).or_else(|| std::env::var_os("PATH"));
-        let is_found = if program.to_string_lossy().contains('/') {
-            is_program(Path::new(program))
-        } else {
-            let folders = path.unwrap_or_default();
-            std::env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
-        };
+        let program = self.words.first().map(OsString::as_os_str).unwrap_or_default();
         let name = program.to_string_lossy();
-        match is_found {
-            true => Ok(()),
-            false if name.contains('/') && Path::new(program).exists() => Err(Error::Spawn {
-                program: name.into_owned(),
-                source: std::io::ErrorKind::PermissionDenied.into(),
-            }),
-            false => Err(not_found(&name)),
+        let places = if name.contains('/') {
+            vec![PathBuf::from(program)]
+        } else {
+            std::env::split_paths(&self.search_path()).map(|folder| folder.join(program)).collect()
+        };
+        if name.is_empty() || !places.iter().any(|place| place.exists()) {
+            return Err(not_found(&name));
         }
+        if places.iter().any(|place| is_program(place)) {
+            return Ok(());
+        }
+        let source = std::io::ErrorKind::PermissionDenied.into();
+        Err(Error::Spawn { program: name.into_owned(), source })
+    }
+
+    /// Where its program is looked for: its own variables count, as they do when it is started.
+    fn search_path(&self) -> OsString {
+        let own = self.variables.iter().rev().find(|(name, _)| name == "PATH");
+        own.map(|(_, value)| OsString::from(value))
+            .or_else(|| std::env::var_os("PATH"))
+            .unwrap_or_else(|| SEARCH_PATH_DEFAULT.into())
     }
 }
 
+/// Where programs are looked for without `PATH`.
+const SEARCH_PATH_DEFAULT: &str = "/bin:/usr/bin";
+
+/// A file that we may execute.
 fn is_program(path: &Path) -> bool {
-    let is_executable = |metadata: std::fs::Metadata| {
-        metadata.is_file() && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0
-    };
-    std::fs::metadata(path).is_ok_and(is_executable)
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 fn not_found(program: &str) -> Error {
@@ -81,6 +87,7 @@ pub async fn run_child(
     options: &Options,
     command: &ChildCommand,
 ) -> Result<(ChildOutcome, Recording), Error> {
+    command.check()?;
     let recorder = Recorder::start(options)?;
     let status = run(&recorder, command).await?;
     let recording =

@@ -74,24 +74,48 @@ fn a_loop_that_grows_with_the_data_is_told_from_one_that_does_not() {
     assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{report}");
 }
 
+/// Starting a server would fail with 3 here, and leave a folder of reports.
+fn refused(folder: &Path, arguments: &[&str], path: &str, expected: &str) {
+    let output = plimsoll(folder)
+        .args(arguments)
+        .env("PATH", path)
+        .env("PLIMSOLL_POSTGRES_BIN", "/nonexistent/bin")
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
+    assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    assert!(!folder.join("reports").exists(), "{arguments:?}");
+}
+
 #[test]
 fn a_program_that_is_not_there_is_said_before_a_server_is_started() {
     let folder = project();
-    fs::write(folder.path().join("notes.txt"), "no program").unwrap();
-    for command in ["n-plus-one", "trace"] {
-        for (program, advice) in [
-            ("nosuchprog", "is it installed and on PATH?"),
-            ("./notes.txt", "it is there, but is no program: chmod +x"),
-            ("/no/such/program", "is it installed and on PATH?"),
-        ] {
-            let output = plimsoll(folder.path())
-                .args([command, "--postgres-bin", "/nonexistent/bin", "--", program])
-                .output()
-                .unwrap();
-            let said = stderr(&output);
-            assert_eq!(code(&output), 3, "{said}");
-            assert!(said.contains(&format!("cannot run `{program}`: {advice}")), "{said}");
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    for name in ["notes.txt", "bin/data"] {
+        fs::write(folder.path().join(name), "no program").unwrap();
+    }
+    let path = bin.to_str().unwrap();
+    let missing = "is it installed and on PATH?";
+    let no_program = "it is there, but is no program: chmod +x";
+    for (program, advice) in [
+        ("nosuchprog", missing),
+        ("/no/such/program", missing),
+        ("./nosuchprog", missing),
+        ("notes.txt", missing),
+        ("./notes.txt", no_program),
+        ("./bin", no_program),
+        ("data", no_program),
+    ] {
+        let expected = format!("cannot run `{program}`: {advice}");
+        for command in ["n-plus-one", "trace"] {
+            refused(folder.path(), &[command, "--", program], path, &expected);
+        }
+        // The same where only plimsoll.toml names it.
+        let settings = format!("[volumes]\nsmall = 1\n[n-plus-one]\ncommand = [\"{program}\"]\n");
+        fs::write(folder.path().join("plimsoll.toml"), settings).unwrap();
+        for arguments in [&["n-plus-one"][..], &["run"], &["run", "n-plus-one"]] {
+            refused(folder.path(), arguments, path, &expected);
         }
     }
-    assert!(!folder.path().join("reports").exists());
 }
