@@ -164,6 +164,23 @@ async fn a_listing_per_row_is_found_and_a_joined_one_is_not() {
     assert_eq!(evidence(&report).round_trips[0].looped_us, 20 * 2000);
 }
 
+/// A test that names its scope has said nothing of the connection that it runs on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_is_one_that_something_was_asked_in() {
+    let folder = shop();
+    let asked = recorded(async |clients: Vec<Client>| {
+        clients[0].batch_execute("BEGIN; SET LOCAL statement_timeout = '1min'; COMMIT").await.unwrap();
+        clients[0].batch_execute("SET plimsoll.scope = 'test_listing'").await.unwrap();
+        clients[0].query(JOINED, &[]).await.unwrap();
+        clients[0].batch_execute("SET plimsoll.scope = 'test_of_nothing'").await.unwrap();
+        clients[0].query("SHOW plimsoll.scope", &[]).await.unwrap();
+        clients[1].query(JOINED, &[]).await.unwrap();
+    });
+    let options = Options { recorded: vec![asked.await], ..Options::default() };
+    let report = judged(folder.path(), &options).await.unwrap();
+    assert_eq!(evidence(&report).scopes, ["test_listing", "test_of_nothing", "connection 2"]);
+}
+
 /// Two keys, a LIMIT as an ORM puts one, and a LIMIT that cuts rows off.
 #[tokio::test(flavor = "multi_thread")]
 async fn children_with_several_parameters_are_batched_where_that_means_the_same() {

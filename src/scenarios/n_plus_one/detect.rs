@@ -44,7 +44,7 @@ pub struct Detection {
     pub loops: Vec<LoopGroup>,
     /// Other repetitions, the most executions first.
     pub repeats: Vec<RepeatGroup>,
-    /// Every scope, in order of appearance.
+    /// Every scope that something was asked in, or that the application named, in order of appearance.
     pub scopes: Vec<String>,
     /// Different shapes.
     pub shapes: u64,
@@ -116,7 +116,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let repeats = repeats(&executions, &explained, &suspected, threshold);
     samples.retain(|_, sets| !sets.is_empty());
     let shapes = executions.shapes.len() as u64;
-    Detection { loops, repeats, scopes: executions.scopes.clone(), shapes, samples }
+    Detection { loops, repeats, scopes: executions.asked_scopes(), shapes, samples }
 }
 
 /// Different arguments of a group's members, where they were kept.

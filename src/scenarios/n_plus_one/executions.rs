@@ -2,6 +2,7 @@
 //! requests, shapes read, result sets put together, scopes named.
 
 use super::affinity::ResultColumn;
+use super::limits::is_about_session;
 use super::pace::pauses;
 use super::reading::{Kind, Reading, read};
 use crate::trace::{Argument, Protocol, StatementRecord, StatementShape, Trace, ValueHash};
@@ -291,6 +292,16 @@ impl Executions<'_> {
         let of_transaction = |id| format!("{ROLLED_BACK} {id}");
         let scope = &self.scopes[self.all[execution].scope];
         self.all[execution].record.transaction.is_some_and(|id| of_transaction(id) == *scope)
+    }
+
+    /// The scopes that something was asked in, and those that the application named.
+    pub(super) fn asked_scopes(&self) -> Vec<String> {
+        let mut is_asked = vec![false; self.scopes.len()];
+        for execution in &self.all {
+            is_asked[execution.scope] |=
+                execution.record.scope.is_some() || !is_about_session(&execution.record.shape.text);
+        }
+        self.scopes.iter().zip(is_asked).filter(|(_, is_asked)| *is_asked).map(|(scope, _)| scope.clone()).collect()
     }
 
     /// The scope that keeps an execution to itself: one that the application named,

@@ -75,12 +75,13 @@ fn is_of(record: &StatementRecord, limit: &ScopeLimit) -> bool {
 /// Not what is about the session, nor a further part of one portal, nor what
 /// the server never looked at.
 fn counts_as_asked(record: &StatementRecord) -> bool {
-    let text = record.shape.text.as_str();
-    let is_about_session = UNCOUNTED.iter().any(|words| {
-        text.strip_prefix(words)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-    });
-    !is_about_session && record.continues.is_none() && record.outcome != Outcome::Skipped
+    !is_about_session(&record.shape.text) && record.continues.is_none() && record.outcome != Outcome::Skipped
+}
+
+/// Whether a statement asks nothing of the data.
+pub(super) fn is_about_session(shape: &str) -> bool {
+    let is_word_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    UNCOUNTED.iter().any(|words| shape.strip_prefix(words).is_some_and(is_word_end))
 }
 
 #[cfg(test)]
