@@ -27,6 +27,8 @@ pub mod proxy;
 pub mod report;
 // The four questions.
 pub mod scenarios;
+// Private directories for the time of a process, and the sweep of those that killed ones left.
+pub mod scratch;
 // Data from declared distributions.
 pub mod seed;
 // SQL text without a server: lexer, shape, parameters, rewriting.

@@ -7,7 +7,7 @@
 
 use super::Error;
 use super::account::Account;
-use super::directory::PrivateDirectory;
+use crate::scratch::PrivateDirectory;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;

@@ -1,10 +1,11 @@
 //! The throwaway server: a private PostgreSQL that ends when we do.
 
 use super::account::Account;
-use super::directory::{PrivateDirectory, random_letters, sweep};
+use super::directory::{self, random_letters, sweep};
 use super::guard::Guard;
 use super::programs::Programs;
 use super::{Error, cluster, orphan, settings, snapshot};
+use crate::scratch::PrivateDirectory;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -126,7 +127,7 @@ impl Server {
 impl Start<'_> {
     fn run(self) -> Result<Server, Error> {
         for _ in 0..PORT_ATTEMPTS {
-            let mut directory = PrivateDirectory::create(&self.scratch, &self.account)?;
+            let mut directory = directory::create(&self.scratch, &self.account)?;
             let data = directory.path().join("data");
             let restored =
                 self.snapshot.as_deref().filter(|snapshot| snapshot::restore(snapshot, &data, &self.account));

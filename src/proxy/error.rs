@@ -48,6 +48,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The folder of the Unix socket.
+    #[error("no folder for the Unix socket: set TMPDIR to one that can be written to")]
+    SocketDirectory(#[source] crate::scratch::Error),
     /// `sslmode` with a word that is none.
     #[error("sslmode `{0}` is none of disable, allow, prefer, require, verify-ca, verify-full")]
     TlsMode(String),

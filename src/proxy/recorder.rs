@@ -10,6 +10,7 @@ use super::session::Ledger;
 use super::tls::{ClientTls, Offer};
 use super::upstream::Upstream;
 use super::url::ServerUrl;
+use crate::scratch::{self, Kind, PrivateDirectory};
 use crate::stats::clock;
 use crate::trace::{Bounds, Header, Trace, TraceFileError, ValueHasher};
 use mio::net::{TcpListener, UnixListener};
@@ -136,7 +137,7 @@ pub struct Recorder {
     socket_directory: PathBuf,
     /// Removed with the recorder.
     socket: PathBuf,
-    _private_directory: Option<tempfile::TempDir>,
+    _private_directory: Option<PrivateDirectory>,
     mailboxes: Vec<Mailbox>,
     forwarders: Vec<JoinHandle<std::io::Result<u64>>>,
     observer: Option<JoinHandle<Observed>>,
@@ -154,12 +155,7 @@ impl Recorder {
         let (tcp, address) = listen(options.listen)?;
         let private_directory = match options.socket_directory {
             Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("plimsoll-proxy-")
-                    .tempdir()
-                    .map_err(Error::system("a directory"))?,
-            ),
+            None => Some(private_directory()?),
         };
         let socket_directory = private_directory.as_ref().map_or_else(
             || options.socket_directory.clone().unwrap_or_default(),
@@ -295,6 +291,19 @@ fn spawn<T: Send + 'static>(
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, Error> {
     std::thread::Builder::new().name(name.into()).spawn(run).map_err(Error::system("a thread"))
+}
+
+/// Folders of sockets.
+const SOCKETS: Kind = Kind {
+    prefix: "plimsoll-proxy-",
+    mark: "plimsoll proxy's socket, removed when nobody holds this lock\n",
+};
+
+/// A folder for the socket, once those that killed recorders left are gone.
+fn private_directory() -> Result<PrivateDirectory, Error> {
+    let parent = std::env::temp_dir();
+    scratch::sweep(&parent, SOCKETS, rustix::process::geteuid().as_raw(), |_| ());
+    PrivateDirectory::create(&parent, SOCKETS).map_err(Error::SocketDirectory)
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
