@@ -2,7 +2,8 @@
 //! finding, with a fingerprint that stays the same while the finding does.
 
 use crate::model::codes;
-use crate::model::{Finding, RunReport, Scenario, Severity};
+use crate::model::evidence::Evidence;
+use crate::model::{Finding, RunReport, ScenarioReport, Scenario, Severity};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ fn log(report: &RunReport) -> Value {
     let results: Vec<_> = report
         .scenarios
         .iter()
-        .flat_map(|scenario| scenario.findings.iter().map(move |f| (scenario.scenario, f)))
+        .flat_map(|scenario| scenario.findings.iter().map(move |f| (scenario, f)))
         .map(|(scenario, finding)| result(scenario, finding, &rules))
         .collect();
     let descriptors: Vec<_> = rules.keys().map(|code| descriptor(code)).collect();
@@ -78,7 +79,7 @@ fn rules(report: &RunReport) -> BTreeMap<&str, usize> {
     rules
 }
 
-fn result(scenario: Scenario, finding: &Finding, rules: &BTreeMap<&str, usize>) -> Value {
+fn result(scenario: &ScenarioReport, finding: &Finding, rules: &BTreeMap<&str, usize>) -> Value {
     let level = match finding.severity {
         Severity::Failure => "error",
         Severity::Warning => "warning",
@@ -94,9 +95,13 @@ fn result(scenario: Scenario, finding: &Finding, rules: &BTreeMap<&str, usize>) 
         "ruleIndex": rules[finding.code],
         "level": level,
         "message": { "text": text.join("\n") },
-        "partialFingerprints": { "plimsoll/v1": fingerprint(scenario, finding) },
-        "properties": { "scenario": scenario.name(), "subject": finding.subject },
+        "partialFingerprints": { "plimsoll/v1": fingerprint(scenario.scenario, finding) },
+        "properties": { "scenario": scenario.scenario.name(), "subject": finding.subject },
     });
+    if let Some(reason) = accepted(scenario, finding) {
+        result["suppressions"] =
+            json!([{ "kind": "external", "status": "accepted", "justification": reason }]);
+    }
     // Code scanning shows only results with a place; those without go to the project file.
     let (path, line) = finding
         .location
@@ -107,6 +112,14 @@ fn result(scenario: Scenario, finding: &Finding, rules: &BTreeMap<&str, usize>) 
         "region": { "startLine": line.max(1) },
     }}]);
     result
+}
+
+/// Why a baseline lets the finding stay: a file beside the code, so its suppression is external (3.35).
+fn accepted<'a>(scenario: &'a ScenarioReport, finding: &Finding) -> Option<&'a str> {
+    match &scenario.evidence {
+        Evidence::NPlusOne(evidence) => evidence.accepted(finding),
+        _ => None,
+    }
 }
 
 /// The finding's identity: not its message, which holds figures.

@@ -1,5 +1,7 @@
 //! Evidence of `n-plus-one`.
 
+use crate::model::Finding;
+
 /// A statement's normalised form, as reports name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ShapeReference {
@@ -88,6 +90,27 @@ pub struct LoopGroup {
     pub call_site: Option<String>,
     /// Accepted by the baseline, with this reason.
     pub accepted: Option<String>,
+}
+
+impl LoopGroup {
+    /// How its finding names it, as the end of a line of evidence.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        format!("fingerprint: {}", self.fingerprint)
+    }
+}
+
+impl NPlusOneEvidence {
+    /// The reason with which the baseline accepts the loop of a finding.
+    #[must_use]
+    pub fn accepted(&self, finding: &Finding) -> Option<&str> {
+        let names =
+            |group: &&LoopGroup| finding.evidence.iter().any(|line| line.ends_with(&group.signature()));
+        if finding.code != "n-plus-one" {
+            return None;
+        }
+        self.loops.iter().find(names)?.accepted.as_deref()
+    }
 }
 
 /// What kind of repetition without a proven loop.
@@ -208,7 +231,8 @@ pub struct NPlusOneEvidence {
     pub connections: u64,
     /// Different shapes.
     pub shapes: u64,
-    /// Every scope seen, in order of appearance; a JUnit case each.
+    /// Every scope that something was asked in, or that the application named, in order of appearance; a
+    /// JUnit case each.
     pub scopes: Vec<String>,
     /// Loops, worst first.
     pub loops: Vec<LoopGroup>,

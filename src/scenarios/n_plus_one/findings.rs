@@ -76,7 +76,7 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
     evidence.extend(waits.map(round_trip_line));
     let proof = beside.proofs.iter().find(|proof| proof.fingerprint == first.fingerprint);
     evidence.extend(proof.iter().flat_map(|proof| proof_lines(proof)));
-    evidence.push(format!("certainty: {}; fingerprint: {}", first.certainty.word(), first.fingerprint));
+    evidence.push(format!("certainty: {}; {}", first.certainty.word(), first.signature()));
     evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
     Finding {
         code: "n-plus-one",

@@ -2,6 +2,7 @@
 //! what is said where nothing could be recorded.
 
 use crate::cli::{code, plimsoll, stderr};
+use crate::formats_sarif;
 use crate::support::{self, processes};
 use plimsoll::model::Quiet;
 use plimsoll::postgres::Target;
@@ -95,12 +96,26 @@ async fn an_accepted_loop_is_accepted_in_show_findings_too() {
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         (output, shown[0]["severity"].as_str().map(str::to_owned))
     };
-    let (output, severity) = judged(&["--draft-baseline", "known.toml"]);
-    assert_eq!((code(&output), severity.as_deref()), (1, Some("failure")), "{}", stderr(&output));
+    let (new, severity) = judged(&["--draft-baseline", "known.toml"]);
+    assert_eq!((code(&new), severity.as_deref()), (1, Some("failure")), "{}", stderr(&new));
     let draft = std::fs::read_to_string(folder.path().join("known.toml")).unwrap();
     std::fs::write(folder.path().join("known.toml"), draft.replace("\"\" #", "\"ten at most\" #")).unwrap();
     let (output, severity) = judged(&["--baseline", "known.toml"]);
     assert_eq!((code(&output), severity.as_deref()), (0, Some("warning")), "{}", stderr(&output));
+    // Code scanning is told so, too; of the run before it was told of no reason.
+    let suppressions = |run: &Output| {
+        std::fs::write(folder.path().join("run.json"), &run.stdout).unwrap();
+        let output =
+            plimsoll(folder.path()).args(["report", "run.json", "--format", "sarif"]).output().unwrap();
+        let log: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(formats_sarif::faults(&log), Vec::<String>::new());
+        log["runs"][0]["results"][0]["suppressions"].clone()
+    };
+    let accepted = serde_json::json!([
+        { "kind": "external", "status": "accepted", "justification": "ten at most" }
+    ]);
+    assert_eq!(suppressions(&output), accepted);
+    assert_eq!(suppressions(&new), serde_json::Value::Null);
 }
 
 /// Tools write `DATABASE_URL=` into env files for "none".
@@ -152,6 +167,52 @@ async fn signals_go_to_the_command() {
     assert_eq!(lines.next().unwrap().unwrap(), "told to end");
     assert_eq!(child.wait().unwrap().code(), Some(9));
     assert!(plimsoll::trace::read(&folder.path().join("plimsoll.trace"), 1).unwrap().complete);
+}
+
+/// Folders of sockets below a directory for temporary files.
+fn socket_folders(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> =
+        entries.filter(|path| path.to_string_lossy().contains("/plimsoll-proxy-")).collect();
+    found.sort();
+    found
+}
+
+/// A recording killed in the middle leaves its folder, which the next one removes; not that of one that runs.
+#[test]
+fn what_a_killed_recorder_left_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path();
+    let recorded = |words: &[&str]| {
+        let mut command = recording(temporary, &["trace", "--"]);
+        command.args(words).env("TMPDIR", temporary).stderr(Stdio::null());
+        command
+    };
+    // Its input is the test's: it ends with the test, also when the recorder above it is killed.
+    let waiting = || {
+        let mut child = recorded(&["sh", "-c", "echo ready; exec cat > /dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        assert_eq!(line, "ready");
+        child
+    };
+    let mut killed = waiting();
+    let left = socket_folders(temporary);
+    assert_eq!(left.len(), 1);
+    processes::signal(killed.id(), "KILL");
+    killed.wait().unwrap();
+    assert_eq!(socket_folders(temporary), left, "a killed process removes nothing");
+    let mut running = waiting();
+    let own = socket_folders(temporary);
+    assert!(own.len() == 1 && own != left, "{own:?} {left:?}");
+    assert!(recorded(&["true"]).status().unwrap().success());
+    assert_eq!(socket_folders(temporary), own, "one that runs keeps its folder");
+    drop(running.stdin.take());
+    assert!(running.wait().unwrap().success());
+    assert_eq!(socket_folders(temporary), Vec::<std::path::PathBuf>::new());
 }
 
 #[test]
