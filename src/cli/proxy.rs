@@ -41,6 +41,9 @@ pub(super) async fn run(
     }
     let stopped = tokio::task::spawn_blocking(move || recorder.stop()).await;
     let recording = stopped.context("stopping the proxy")?.context("stopping the proxy")?;
+    if let Some(reason) = &recording.without_names {
+        terminal.note(&format!("tables may be without their names in the trace: {reason}"));
+    }
     if let Some(failure) = &recording.failure {
         return Err(Failure::Environment(anyhow::anyhow!("the trace file is not whole: {failure}")));
     }

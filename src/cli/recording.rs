@@ -92,6 +92,7 @@ impl RecordOptions {
             delay: self.delay,
             fault: self.inject.clone(),
             findings: self.findings.then(|| judge(threshold, self.known.clone())),
+            names: Some(n_plus_one::table_names(upstream)),
             ..proxy::Options::new(upstream, rand::random())
         }
     }
@@ -294,6 +295,9 @@ fn say_what_happened(session: &Session<'_>, options: &RecordOptions, recording: 
             "connections that could not be made to the server: {}{reason}",
             recording.refused
         ));
+    }
+    if let Some(reason) = &recording.without_names {
+        session.terminal.note(&format!("tables may be without their names in what follows: {reason}"));
     }
     if recording.cut > 0 {
         session

@@ -1,6 +1,8 @@
 //! Names for the table OIDs and column numbers of result descriptions.
 
-use super::{Error, Session};
+use super::address::Address;
+use super::tls::MakeTls;
+use super::{Error, Session, connect_error};
 
 /// A table and its columns, by the numbers of RowDescription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,18 @@ pub struct NamedTable {
     pub name: String,
     /// Its columns: number and name.
     pub columns: Vec<(i16, String)>,
+}
+
+/// The same in a database of the server with this URL, in a session of its own.
+///
+/// # Errors
+/// The server cannot be reached, has no such database, or refuses.
+pub async fn name_tables_at(url: &str, database: &str, oids: &[u32]) -> Result<Vec<NamedTable>, Error> {
+    let address = Address::parse(url)?;
+    let session = Session::open(&address.config(database), &MakeTls::new(&address.tls)?)
+        .await
+        .map_err(|error| connect_error::explain(&address, database, &error))?;
+    name_tables(&session, oids).await
 }
 
 /// The tables with these OIDs, as far as they still exist.

@@ -3,6 +3,7 @@
 
 use super::error::Error;
 use super::findings::Judge;
+use super::names::{Naming, TableNames};
 use super::queue::{Batch, Event, Queue};
 use super::scopes::Scopes;
 use super::session::hashing::Table;
@@ -11,6 +12,7 @@ use crate::trace::{Header, Losses, RefusedBy, StatementRecord, Trace, TraceEvent
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a trace goes.
@@ -54,12 +56,23 @@ const IDLE_PAUSES: u32 = 10;
 /// Queue memory kept between batches, in bytes.
 const BATCH_BYTES_RETAINED: usize = 1024 * 1024;
 
+/// What came of it.
+pub(super) struct Observed {
+    /// The trace; without statements where they went to a file.
+    pub(super) trace: Trace,
+    /// Why the file is not whole.
+    pub(super) failure: Option<TraceFileError>,
+    /// Why tables may be without names.
+    pub(super) without_names: Option<String>,
+}
+
 /// The observer before it runs.
 pub(super) struct Observer {
     sink: Sink,
     ledger: Ledger,
     /// Who answers questions, and what about.
     judge: Option<Judge>,
+    naming: Naming,
     scopes: Scopes,
     sessions: Table<u64, Session>,
     /// Everything but the statements of a file.
@@ -69,14 +82,21 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    pub(super) fn new(header: Header, ledger: Ledger, sink: Sink, judge: Option<Judge>) -> Self {
+    pub(super) fn new(
+        header: Header,
+        ledger: Ledger,
+        sink: Sink,
+        judge: Option<Judge>,
+        names: Option<TableNames>,
+    ) -> Self {
         let sessions = Table::default();
         let (scopes, trace) = (Scopes::default(), Trace::new(header));
-        Self { sink, ledger, judge, scopes, sessions, trace, failure: None, last_us: 0 }
+        let naming = Naming::new(names);
+        Self { sink, ledger, judge, naming, scopes, sessions, trace, failure: None, last_us: 0 }
     }
 
     /// Runs until the queue is closed and empty.
-    pub(super) fn run(mut self, queue: &Queue) -> (Trace, Option<TraceFileError>) {
+    pub(super) fn run(mut self, queue: &Queue) -> Observed {
         let mut batch = Batch::default();
         let mut idle = 0;
         while queue.take(&mut batch) {
@@ -143,12 +163,22 @@ impl Observer {
     }
 
     /// What was found so far in the scope of a session; none where it has no scope.
-    fn answer(&self, connection: u64) -> Option<String> {
+    fn answer(&mut self, connection: u64) -> Option<String> {
+        let session = self.sessions.get(&connection)?;
+        let (scope, database) = (session.scope()?.clone(), session.database().cloned());
+        // Whoever asks is connected, so that its database is there.
+        self.name_tables(database.as_slice());
         let judge = self.judge.as_ref()?;
-        let scope = self.sessions.get(&connection)?.scope()?;
-        let mut trace = self.scopes.trace(scope, self.trace.header.clone());
+        let mut trace = self.scopes.trace(&scope, self.trace.header.clone());
+        trace.tables.clone_from(&self.trace.tables);
         trace.losses.opaque_connections = self.ledger.losses.opaque_connections;
         Some(judge.judge(&trace))
+    }
+
+    fn name_tables(&mut self, databases: &[Arc<str>]) {
+        for table in self.naming.resolve(self.ledger.tables(), databases) {
+            self.event(TraceEvent::Table(table));
+        }
     }
 
     fn write_limits(&mut self) {
@@ -197,17 +227,19 @@ impl Observer {
         }
     }
 
-    fn end(mut self) -> (Trace, Option<TraceFileError>) {
+    fn end(mut self) -> Observed {
         for (_, mut session) in std::mem::take(&mut self.sessions) {
             session.end(self.last_us, &mut self.ledger);
         }
         self.write_limits();
         self.write_records();
+        let databases = self.ledger.databases().to_vec();
+        self.name_tables(&databases);
         if self.ledger.losses != Losses::default() {
             let losses = std::mem::take(&mut self.ledger.losses);
             self.event(TraceEvent::Loss(losses));
         }
-        let Self { sink, mut trace, mut failure, .. } = self;
+        let Self { sink, mut trace, mut failure, naming, .. } = self;
         trace.complete = true;
         if let Sink::File(writer) = sink
             && failure.is_none()
@@ -215,7 +247,7 @@ impl Observer {
             failure = writer.finish().and_then(|mut file| Ok(std::io::Write::flush(&mut file)?)).err();
         }
         trace.complete &= failure.is_none();
-        (trace, failure)
+        Observed { trace, failure, without_names: naming.failure }
     }
 }
 

@@ -4,7 +4,8 @@ use super::error::Error;
 use super::event_loop::{EventLoop, Listeners, Mailbox};
 use super::faults::{FaultPlan, FaultState};
 use super::findings::Judge;
-use super::observer::{Destination, Observer, Sink};
+use super::names::TableNames;
+use super::observer::{Destination, Observed, Observer, Sink};
 use super::queue::{Event, Queue};
 use super::session::Ledger;
 use super::tls::{ClientTls, Offer};
@@ -49,6 +50,8 @@ pub struct Options {
     pub fault: Option<FaultPlan>,
     /// Answers `SHOW plimsoll.findings`; none lets the server answer.
     pub findings: Option<Judge>,
+    /// Names the tables that results come from, for the trace; none leaves them without.
+    pub names: Option<TableNames>,
     /// Forwarding threads.
     pub threads: usize,
 }
@@ -70,6 +73,7 @@ impl Options {
             delay: None,
             fault: None,
             findings: None,
+            names: None,
             threads: 1,
         }
     }
@@ -92,6 +96,8 @@ pub struct Recording {
     pub faults: u64,
     /// Why the trace file is not whole.
     pub failure: Option<TraceFileError>,
+    /// Why tables may be without names: a database could not be asked for them.
+    pub without_names: Option<String>,
 }
 
 /// What the threads share.
@@ -125,8 +131,6 @@ impl Shared {
         self.queue.push(connection, event, at_us, bytes);
     }
 }
-
-type Observed = (Trace, Option<TraceFileError>);
 
 /// A recorder that accepts connections.
 #[derive(Debug)]
@@ -248,7 +252,8 @@ impl Recorder {
         let cut = self.stop_forwarders()?;
         self.shared.queue.close();
         let observer = self.observer.take().ok_or(Error::Bug("observing"))?;
-        let (trace, failure) = observer.join().map_err(|_| Error::Bug("observing"))?;
+        let Observed { trace, failure, without_names } =
+            observer.join().map_err(|_| Error::Bug("observing"))?;
         let (fault_matches, faults) = self.shared.faults.as_ref().map_or((0, 0), |state| state.counts());
         Ok(Recording {
             trace,
@@ -258,6 +263,7 @@ impl Recorder {
             fault_matches,
             faults,
             failure,
+            without_names,
         })
     }
 
@@ -327,6 +333,7 @@ struct ObserverParts {
     hasher: ValueHasher,
     keeps_values: bool,
     judge: Option<Judge>,
+    names: Option<TableNames>,
     sink: Sink,
 }
 
@@ -343,12 +350,12 @@ impl ObserverParts {
             Destination::Memory { bytes_max } => Sink::Memory { bytes_max: *bytes_max, bytes: 0 },
             Destination::File(path) => Sink::file(path, &header)?,
         };
-        let (keeps_values, judge) = (options.keeps_values, options.findings.clone());
-        Ok(Self { header, hasher, keeps_values, judge, sink })
+        let (judge, names) = (options.findings.clone(), options.names.clone());
+        Ok(Self { header, hasher, keeps_values: options.keeps_values, judge, names, sink })
     }
 
     fn observer(self) -> Observer {
         let ledger = Ledger::new(self.hasher, self.header.bounds.clone(), self.keeps_values);
-        Observer::new(self.header, ledger, self.sink, self.judge)
+        Observer::new(self.header, ledger, self.sink, self.judge, self.names)
     }
 }

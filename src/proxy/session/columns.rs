@@ -4,11 +4,14 @@
 use super::hashing::Table;
 use crate::trace::{ColumnSource, Format};
 use crate::wire::{Formats, RowDescription};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Descriptions kept at most; then the cache starts afresh.
 const DESCRIPTIONS_MAX: usize = 4096;
+/// Tables remembered at most; later ones stay without names.
+const TABLES_MAX: usize = 65_536;
 
 /// The columns of a result.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(super) struct Description {
 #[derive(Debug, Default)]
 pub(super) struct Descriptions {
     known: Table<Box<[u8]>, Rc<Description>>,
+    /// OIDs of the tables that results came from.
+    pub(super) tables: BTreeSet<u32>,
 }
 
 impl Descriptions {
@@ -34,6 +39,9 @@ impl Descriptions {
         let mut is_binary = Vec::new();
         for column in description.columns() {
             is_binary.push(column.is_binary);
+            if column.table_oid > 0 && self.tables.len() < TABLES_MAX {
+                self.tables.insert(column.table_oid);
+            }
             columns.push(ColumnSource {
                 name: String::from_utf8_lossy(column.name).into_owned(),
                 table_oid: column.table_oid,

@@ -19,6 +19,8 @@ pub(super) struct SessionLabels {
     /// What was last set; none where nothing ever was.
     pub(super) max_statements: Option<Option<u64>>,
     savepoints: Vec<Savepoint>,
+    /// The database that the session is with.
+    pub(super) database: Option<Arc<str>>,
 }
 
 /// Savepoints of one transaction whose scopes are remembered. Beyond that many
@@ -41,6 +43,7 @@ impl SessionLabels {
             scope_before_transaction: None,
             scope_after_commit: None,
             savepoints: Vec::new(),
+            database: None,
             max_statements: None,
         }
     }
@@ -68,6 +71,9 @@ impl SessionLabels {
         if let Some(name) = startup.parameter("application_name") {
             self.application_name(name);
         }
+        // The user's own database is the default.
+        let database = startup.parameter("database").or_else(|| startup.parameter("user"));
+        self.database = database.map(|name| Arc::from(String::from_utf8_lossy(name).as_ref()));
         let mut scope =
             startup.parameter("plimsoll.scope").map(|scope| String::from_utf8_lossy(scope).into_owned());
         if let Some(options) = startup.parameter("options") {

@@ -4,6 +4,11 @@
 use super::columns::Descriptions;
 use super::texts::Texts;
 use crate::trace::{Bounds, Losses, ScopeLimit, StatementRecord, ValueHasher};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Databases remembered at most.
+const DATABASES_MAX: usize = 64;
 
 /// What is shared between the sessions of one recording.
 #[derive(Debug)]
@@ -13,6 +18,7 @@ pub struct Ledger {
     pub(super) keeps_values: bool,
     pub(super) texts: Texts,
     pub(super) descriptions: Descriptions,
+    databases: Vec<Arc<str>>,
     next_sequence: u64,
     next_transaction: u64,
     /// What could not be kept since it was last taken.
@@ -35,6 +41,7 @@ impl Ledger {
             bounds,
             keeps_values,
             descriptions: Descriptions::default(),
+            databases: Vec::new(),
             next_sequence: 0,
             next_transaction: 0,
             losses: Losses::default(),
@@ -42,6 +49,27 @@ impl Ledger {
             limits: Vec::new(),
             denials: Vec::new(),
         }
+    }
+
+    pub(super) fn connected_to(&mut self, database: Option<&Arc<str>>) {
+        if let Some(database) = database
+            && self.databases.len() < DATABASES_MAX
+            && !self.databases.contains(database)
+        {
+            self.databases.push(database.clone());
+        }
+    }
+
+    /// The databases that sessions are with, in the order of their first connection.
+    #[must_use]
+    pub fn databases(&self) -> &[Arc<str>] {
+        &self.databases
+    }
+
+    /// OIDs of the tables that results came from.
+    #[must_use]
+    pub fn tables(&self) -> &BTreeSet<u32> {
+        &self.descriptions.tables
     }
 
     /// Numbers `count` requests; returns the first number.

@@ -94,6 +94,12 @@ impl Session {
         self.labels.scope()
     }
 
+    /// The database that the session is with.
+    #[must_use]
+    pub fn database(&self) -> Option<&Arc<str>> {
+        self.labels.database.as_ref()
+    }
+
     /// The connection is over: what was not answered is reported as unfinished.
     pub fn end(&mut self, at_us: u64, ledger: &mut Ledger) {
         while let Some(pending) = self.requests.pop() {

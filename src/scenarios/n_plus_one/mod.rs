@@ -27,3 +27,4 @@ mod whole;
 
 pub use detect::{ArgumentSet, DetectOptions, Detection, detect};
 pub use run::{Options, judge, read_baseline, run};
+pub use tables::table_names;

@@ -49,6 +49,8 @@ struct Recording {
     name: String,
     trace: Trace,
     database: String,
+    /// Recorded on that database just now, so that its numbers of tables mean something there.
+    is_fresh: bool,
 }
 
 /// Judges traces: the given ones, else the project's.
@@ -121,6 +123,7 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<R
             name: name.clone(),
             trace: trace.clone(),
             database: database.clone(),
+            is_fresh: true,
         })
         .collect();
     let explicit = !options.traces.is_empty() || !options.recorded.is_empty();
@@ -132,7 +135,8 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<R
     for path in files {
         context.progress.say(&format!("reading {}", path.display()));
         let read = trace::read(&path, STATEMENTS_MAX).with_context(|| path.display().to_string())?;
-        traces.push(Recording { name: path.display().to_string(), trace: read, database: database.clone() });
+        let name = path.display().to_string();
+        traces.push(Recording { name, trace: read, database: database.clone(), is_fresh: false });
     }
     Ok(traces)
 }
@@ -140,7 +144,7 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<R
 /// Best effort: without names the report shows what the statements say.
 async fn name_tables(context: &Context<'_>, recording: &mut Recording) {
     let trace = &mut recording.trace;
-    if !trace.tables.is_empty() || trace.statements.is_empty() {
+    if !recording.is_fresh || !trace.tables.is_empty() || trace.statements.is_empty() {
         return;
     }
     if let Ok(session) = context.target.connect_to(&recording.database).await

@@ -1,9 +1,40 @@
 //! Names for the tables that a trace's columns come from.
+//!
+//! A table's number means something on the recorded server alone, so names are
+//! asked for there, by whoever records, and go into the trace with the rest. A
+//! trace from a file is never named by a server: nobody knows whether it is the one.
 
-use crate::postgres::{NamedTable, Session, name_tables};
+use crate::postgres::{NamedTable, Session, name_tables, name_tables_at};
+use crate::proxy::TableNames;
 use crate::trace::{TableName, Trace};
+use anyhow::Context as _;
+use std::time::Duration;
 
-/// Names the tables that a trace's columns come from.
+/// How long a server may take to say the names.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The names of tables on the server with this URL, for a recorder.
+#[must_use]
+pub fn table_names(url: &str) -> TableNames {
+    let url = url.to_owned();
+    TableNames::new(move |database, oids| {
+        ask(&url, database, oids).map_err(|error| format!("database {database}: {error:#}"))
+    })
+}
+
+/// Blocks, on a thread that runs no tasks.
+fn ask(url: &str, database: &str, oids: &[u32]) -> anyhow::Result<Vec<TableName>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = async { tokio::time::timeout(ANSWER_TIMEOUT, name_tables_at(url, database, oids)).await };
+    let named = runtime.block_on(answer).context("no answer in time")??;
+    Ok(named.into_iter().map(table_name).collect())
+}
+
+fn table_name(NamedTable { oid, schema, name, columns }: NamedTable) -> TableName {
+    TableName { oid, schema, name, columns }
+}
+
+/// Names the tables of a trace that was recorded just now, in a database that the session is with.
 pub(super) async fn resolve_tables(
     session: &Session,
     trace: &mut Trace,
@@ -12,15 +43,12 @@ pub(super) async fn resolve_tables(
         .statements
         .iter()
         .flat_map(|record| record.columns.iter().map(|column| column.table_oid))
-        .filter(|oid| *oid > 0 && trace.tables.iter().all(|table| table.oid != *oid))
+        .filter(|oid| *oid > 0)
         .collect();
     oids.sort_unstable();
     oids.dedup();
-    if oids.is_empty() {
-        return Ok(());
-    }
-    for NamedTable { oid, schema, name, columns } in name_tables(session, &oids).await? {
-        trace.tables.push(TableName { oid, schema, name, columns });
+    if !oids.is_empty() {
+        trace.tables.extend(name_tables(session, &oids).await?.into_iter().map(table_name));
     }
     Ok(())
 }
