@@ -3,7 +3,7 @@
 
 use crate::model::codes;
 use crate::model::evidence::Evidence;
-use crate::model::{Finding, RunReport, ScenarioReport, Scenario, Severity};
+use crate::model::{Finding, RunReport, Scenario, ScenarioReport, Severity};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 //! `standard_conforming_strings = on`, never panics on any input, and borrows
 //! from the text it is given.
 
+pub mod calls;
 pub mod comment;
 pub mod lexer;
 pub mod literal;

@@ -115,7 +115,10 @@ fn sarif_has_the_objects_of_the_standard_and_no_others() {
         ("/runs/0/results/0/locations/0/physicalLocation/region", json!({ "startLine": 0 })),
         ("/runs/0/tool/driver/rules/0", json!({ "id": "a-rule", "description": "a key of no rule" })),
         ("/runs/0/invocations/0", json!({})),
-        ("/runs/0/results/0", json!({ "message": { "text": "x" }, "ruleId": "x", "level": "note", "suppressions": [{}] })),
+        (
+            "/runs/0/results/0",
+            json!({ "message": { "text": "x" }, "ruleId": "x", "level": "note", "suppressions": [{}] }),
+        ),
     ] {
         let mut broken = whole.clone();
         *broken.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;

@@ -2,13 +2,15 @@
 
 use crate::support;
 use plimsoll::model::evidence::Evidence;
-use plimsoll::model::evidence::n_plus_one::NPlusOneEvidence;
+use plimsoll::model::evidence::n_plus_one::{JoinProof, NPlusOneEvidence};
 use plimsoll::model::{Quiet, ScenarioReport, Severity, Verdict};
-use plimsoll::prepare::Databases;
+use plimsoll::postgres::Target;
+use plimsoll::prepare::{Context, Databases};
 use plimsoll::project::Project;
 use plimsoll::proxy::{self, Recorder, ServerUrl};
 use plimsoll::scenarios::n_plus_one::{Options, run};
 use plimsoll::trace::Trace;
+use std::collections::BTreeSet;
 use std::path::Path;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -59,14 +61,27 @@ const SCHEMA: &str = "
     ANALYZE;";
 
 /// What an application asks, recorded by the proxy: as `Options::recorded` takes it.
-async fn recorded<F>(ask: impl FnOnce(Vec<Client>) -> F) -> (String, Trace, String)
+pub(crate) async fn recorded<F>(ask: impl FnOnce(Vec<Client>) -> F) -> (String, Trace, String)
+where
+    F: Future<Output = ()>,
+{
+    recorded_with(|_| (), ask).await
+}
+
+/// The same by a recorder of other options.
+pub(crate) async fn recorded_with<F>(
+    change: impl FnOnce(&mut proxy::Options),
+    ask: impl FnOnce(Vec<Client>) -> F,
+) -> (String, Trace, String)
 where
     F: Future<Output = ()>,
 {
     let database = support::database("n_plus_one").await;
     database.execute(SCHEMA).await;
     let url = database.target.url_for(&database.name);
-    let recorder = Recorder::start(&proxy::Options::new(&url, 7)).unwrap();
+    let mut options = proxy::Options::new(&url, 7);
+    change(&mut options);
+    let recorder = Recorder::start(&options).unwrap();
     let mut clients = Vec::new();
     for _ in 0..2 {
         let direct = ServerUrl::parse(&url).unwrap();
@@ -84,26 +99,39 @@ where
 }
 
 async fn judged(root: &Path, options: &Options) -> anyhow::Result<ScenarioReport> {
-    let project = Project::load(root).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let databases = Databases::new(&project, support::server(), &Quiet);
-    let context = support::context(&project, &databases);
-    run(&context, options).await
+    judged_on(support::server(), root, options).await
 }
 
-fn shop() -> tempfile::TempDir {
+/// The same with another target than the server of this test run.
+pub(crate) async fn judged_on(
+    target: &Target,
+    root: &Path,
+    options: &Options,
+) -> anyhow::Result<ScenarioReport> {
+    let project = Project::load(root).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let databases = Databases::new(&project, target, &Quiet);
+    let (progress, checkpoint) = (&Quiet, &|_: &ScenarioReport| {});
+    run(
+        &Context { project: &project, target, databases: &databases, seed: 42, progress, checkpoint },
+        options,
+    )
+    .await
+}
+
+pub(crate) fn shop() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     support::write_file(folder.path(), "plimsoll.toml", "[volumes]\nsmall = 1\n");
     support::write_file(folder.path(), "migrations/001_baseline.sql", SCHEMA);
     folder
 }
 
-fn evidence(report: &ScenarioReport) -> &NPlusOneEvidence {
+pub(crate) fn evidence(report: &ScenarioReport) -> &NPlusOneEvidence {
     let Evidence::NPlusOne(evidence) = &report.evidence else { panic!("{:?}", report.evidence) };
     evidence
 }
 
 const ORDERS: &str = "SELECT id, user_id, total FROM orders ORDER BY created_at DESC, id DESC LIMIT 20";
-const EMAIL: &str = "SELECT id, email FROM users WHERE id = $1";
+pub(crate) const EMAIL: &str = "SELECT id, email FROM users WHERE id = $1";
 const JOINED: &str =
     "SELECT orders.id, users.email FROM orders JOIN users ON users.id = orders.user_id LIMIT 20";
 
@@ -213,6 +241,72 @@ async fn children_with_several_parameters_are_batched_where_that_means_the_same(
     assert!(evidence.batched.iter().all(|proof| proof.same_rows && proof.looped.rows == 20), "{evidence:?}");
     let [refusal] = evidence.not_batched.as_slice() else { panic!("{:?}", evidence.not_batched) };
     assert!(refusal.reason.contains("its LIMIT is not in the trace and cuts rows off"), "{refusal:?}");
+}
+
+/// Rows without a key keep their place, and the application remembers what it has looked up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_is_joined_to_its_parent_where_the_parents_values_are_known() {
+    let folder = shop();
+    let with_gaps = "SELECT id, nullif(user_id, 38) AS user_id FROM orders WHERE id < 160";
+    let asked = recorded_with(
+        |options| options.keeps_values = true,
+        async |clients: Vec<Client>| {
+            emails_per_row(&clients[0]).await;
+            let mut known = BTreeSet::new();
+            for order in clients[1].query(with_gaps, &[]).await.unwrap() {
+                if let Some(user) = order.get::<_, Option<i32>>(1).filter(|user| known.insert(*user)) {
+                    clients[1]
+                        .query("SELECT email FROM users WHERE id = $1 LIMIT 21", &[&user])
+                        .await
+                        .unwrap();
+                }
+            }
+        },
+    );
+    let options = Options { recorded: vec![asked.await], ..Options::default() };
+    let report = judged(folder.path(), &options).await.unwrap();
+    let mut joined = evidence(&report).joined.clone();
+    joined.sort_by_key(|proof| proof.parent_rows);
+    let [listed, gaps] = joined.as_slice() else { panic!("{:#?}", evidence(&report)) };
+    assert_eq!(
+        listed.joined_sql,
+        format!(
+            "SELECT parent.*, child.* FROM ({ORDERS}) AS parent LEFT JOIN (SELECT id AS batch_key, id, email FROM users) AS child ON child.batch_key = parent.user_id"
+        )
+    );
+    let round_trips = |proof: &JoinProof| (proof.looped.round_trips, proof.joined.round_trips);
+    assert_eq!((round_trips(listed), listed.parent_rows, listed.values), ((21, 1), 20, 20));
+    assert_eq!((round_trips(gaps), gaps.parent_rows, gaps.values), ((100, 1), 159, 99));
+    assert_eq!((gaps.looped.rows, gaps.joined.rows), (159, 159));
+    assert!(joined.iter().all(|proof| proof.joined.buffers < proof.looped.buffers), "{joined:#?}");
+    let lines = report.findings.iter().flat_map(|finding| &finding.evidence);
+    let said: Vec<&String> = lines.filter(|line| line.contains("of the parent, the same rows")).collect();
+    assert_eq!(said.len(), 2, "{:#?}", report.findings);
+}
+
+/// Of what a trace does not tell, nothing is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_without_its_values_is_joined_only_where_it_has_none() {
+    let folder = shop();
+    let asked = recorded(async |clients: Vec<Client>| {
+        emails_per_row(&clients[0]).await;
+        for order in clients[1].query("SELECT o.* FROM orders o ORDER BY o.id", &[]).await.unwrap() {
+            clients[1]
+                .query("SELECT email FROM users WHERE id = $1", &[&order.get::<_, i32>(1)])
+                .await
+                .unwrap();
+        }
+    });
+    let options = Options { recorded: vec![asked.await], ..Options::default() };
+    let report = judged(folder.path(), &options).await.unwrap();
+    assert_eq!(evidence(&report).batched.len(), 2);
+    let [proof] = evidence(&report).joined.as_slice() else { panic!("{:#?}", evidence(&report)) };
+    assert_eq!((proof.parent_rows, proof.values, proof.joined.rows), (300, 100, 300));
+    assert!(
+        proof.joined_sql.contains("(SELECT o.* FROM orders o ORDER BY o.id) AS parent"),
+        "{}",
+        proof.joined_sql
+    );
 }
 
 /// A command that asks once per order, with so many of them at the small and the large volume.

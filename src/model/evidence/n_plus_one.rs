@@ -185,6 +185,24 @@ pub struct BatchProof {
     pub values: u64,
 }
 
+/// A loop's parent and child as one statement, tried against the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JoinProof {
+    /// Which loop.
+    pub fingerprint: String,
+    /// The parent's statement with the child joined to it. It returns what one execution of the parent
+    /// and a child for each of its rows returned, or it would not be here.
+    pub joined_sql: String,
+    /// The parent once, and one child per different value.
+    pub looped: FormCost,
+    /// One statement.
+    pub joined: FormCost,
+    /// Rows of the parent.
+    pub parent_rows: u64,
+    /// How many different values its column held.
+    pub values: u64,
+}
+
 /// A loop that could not be batched, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRefusal {
@@ -240,6 +258,8 @@ pub struct NPlusOneEvidence {
     pub repeats: Vec<RepeatGroup>,
     /// Batched forms that were tried.
     pub batched: Vec<BatchProof>,
+    /// Joins with the parent that were tried.
+    pub joined: Vec<JoinProof>,
     /// Loops without a batched form.
     pub not_batched: Vec<BatchRefusal>,
     /// What the loops cost at other round-trip times.

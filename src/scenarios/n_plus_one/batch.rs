@@ -25,6 +25,17 @@ pub(super) struct Batch {
     pub(super) batched_sql: String,
 }
 
+/// A parent and its child in one statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Join {
+    /// The parent alone.
+    pub(super) parent_sql: String,
+    /// The child alone, with `$1` for its key.
+    pub(super) child_sql: String,
+    /// Both: the parent's columns, the child's key as `batch_key`, the child's columns.
+    pub(super) joined_sql: String,
+}
+
 /// A child, parsed.
 pub(super) struct Child {
     query: Box<Query>,
@@ -58,6 +69,35 @@ impl Child {
         self.query.limit_clause = None;
         self.sql = self.query.to_string();
         Some(self)
+    }
+
+    /// Joins the child to its parent, a statement without parameters: every row of the parent, with
+    /// what the child returns for it. None where the child is no look-up by the one placeholder that
+    /// it has, or the parent no plain selection.
+    pub(super) fn join(&self, parent_sql: &str, column: &str) -> Option<Join> {
+        let mut child = plain_query(&self.query, &["$1".into()])?;
+        if count_placeholders(&child, None) != 1 {
+            return None;
+        }
+        let select = select_of(&mut child)?;
+        let mut conjuncts = Vec::new();
+        flatten(select.selection.take()?, &mut conjuncts);
+        let at = conjuncts.iter().position(|conjunct| equated(conjunct, "$1").is_some())?;
+        let expr = equated(&conjuncts.remove(at), "$1")?;
+        let alias = Ident::new("batch_key");
+        select.projection.insert(0, SelectItem::ExprWithAlias { expr, alias });
+        let rest: Vec<String> = conjuncts.iter().map(Expr::to_string).collect();
+        let condition =
+            if rest.is_empty() { String::new() } else { format!(" WHERE {}", rest.join(" AND ")) };
+        let parent = parent(parent_sql)?;
+        let column = Ident { quote_style: is_to_be_quoted(column).then_some('"'), ..Ident::new(column) };
+        Some(Join {
+            joined_sql: format!(
+                "SELECT parent.*, child.* FROM ({parent}) AS parent LEFT JOIN ({child}{condition}) AS child ON child.batch_key = parent.{column}"
+            ),
+            parent_sql: parent.to_string(),
+            child_sql: self.sql.clone(),
+        })
     }
 
     /// Rewrites the child, whose placeholders at `positions` (zero-based, ascending) vary.
@@ -106,13 +146,30 @@ fn tuple_form(query: &Query, keys: &[String]) -> Option<String> {
     Some(format!("{query} WHERE {}", conditions.join(" AND ")))
 }
 
+/// A plain selection without parameters or locks, as the left side of a join.
+fn parent(sql: &str) -> Option<Box<Query>> {
+    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?;
+    let Ok([Statement::Query(mut query)]) = <[Statement; 1]>::try_from(parsed) else { return None };
+    let is_plain = query.with.is_none()
+        && query.locks.is_empty()
+        && count_placeholders(&query, None) == 0
+        && select_of(&mut query)?.into.is_none();
+    is_plain.then_some(query)
+}
+
+/// Whether a name means another one without quotes.
+fn is_to_be_quoted(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !name.chars().all(is_plain) || name.starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// The query without its order, where nothing in it depends on how many keys it is asked for.
 fn plain_query(query: &Query, keys: &[String]) -> Option<Query> {
     let is_plain = query.with.is_none()
         && query.limit_clause.is_none()
         && query.fetch.is_none()
         && query.for_clause.is_none()
-        && keys.iter().all(|key| count_placeholders(query, key) == 1);
+        && keys.iter().all(|key| count_placeholders(query, Some(key)) == 1);
     let mut query = query.clone();
     query.order_by = None;
     (is_plain && is_plain_select(select_of(&mut query)?)).then_some(query)
@@ -225,13 +282,16 @@ fn is_column(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
-fn count_placeholders(query: &Query, key: &str) -> usize {
-    struct Count<'k>(&'k str, usize);
+/// How often a placeholder stands in a query; without a name, how many there are.
+fn count_placeholders(query: &Query, key: Option<&str>) -> usize {
+    struct Count<'k>(Option<&'k str>, usize);
     impl Visitor for Count<'_> {
         type Break = ();
 
         fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
-            self.1 += usize::from(matches!(&value.value, Value::Placeholder(name) if name == self.0));
+            self.1 += usize::from(
+                matches!(&value.value, Value::Placeholder(name) if self.0.is_none_or(|key| name == key)),
+            );
             ControlFlow::Continue(())
         }
     }
@@ -345,6 +405,37 @@ mod tests {
         );
         assert!(child("SELECT id FROM users WHERE id = $1 LIMIT 2 OFFSET 3").without_limit(1).is_none());
         assert!(child("SELECT id FROM users WHERE id = $1").without_limit(0).is_none());
+    }
+
+    #[test]
+    fn a_look_up_is_joined_to_its_parent() {
+        let join = |child: &str, parent: &str| {
+            let child = Child::parse(&crate::sql::shape::shape(child).text).unwrap();
+            child.join(parent, "user_id").map(|join| join.joined_sql)
+        };
+        let orders = "SELECT id, user_id FROM orders WHERE total > 5 ORDER BY id LIMIT 20";
+        assert_eq!(
+            join("SELECT id, email FROM users WHERE deleted_at IS NULL AND id = $1 ORDER BY id", orders)
+                .as_deref(),
+            Some(
+                "SELECT parent.*, child.* FROM (SELECT id, user_id FROM orders WHERE total > 5 ORDER BY id LIMIT 20) AS parent LEFT JOIN (SELECT id AS batch_key, id, email FROM users WHERE deleted_at IS NULL) AS child ON child.batch_key = parent.user_id"
+            )
+        );
+        let look_up = "SELECT id FROM users WHERE id = $1";
+        for (child, parent) in [
+            ("SELECT count(*) FROM users WHERE id = $1", orders),
+            ("SELECT id FROM users WHERE id = $1 LIMIT 3", orders),
+            ("SELECT id FROM users WHERE id = $1 AND tenant_id = $2", orders),
+            ("SELECT id FROM users WHERE id > $1", orders),
+            (look_up, "SELECT user_id FROM orders FOR UPDATE"),
+            (look_up, "SELECT user_id FROM orders WHERE id = $1"),
+            (look_up, "SELECT user_id FROM orders; SELECT 1"),
+            (look_up, "WITH o AS (SELECT user_id FROM orders) SELECT user_id FROM o"),
+            (look_up, "UPDATE orders SET total = 0 RETURNING user_id"),
+            (look_up, "DECLARE c CURSOR FOR SELECT user_id FROM orders"),
+        ] {
+            assert_eq!(join(child, parent), None, "{child} / {parent}");
+        }
     }
 
     #[test]

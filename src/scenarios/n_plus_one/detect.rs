@@ -10,6 +10,7 @@
 use super::executions::Executions;
 use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent};
 use super::judge::{Judgement, Signs, judge, signs};
+use super::parent::{KnownParent, known_parent};
 use super::positions::deciding_positions;
 use super::reading::Role;
 use super::repeats::repeats;
@@ -50,6 +51,8 @@ pub struct Detection {
     pub shapes: u64,
     /// Arguments that children were asked with, by the loop's fingerprint, where the trace keeps values.
     pub samples: BTreeMap<String, Vec<ArgumentSet>>,
+    /// Parents whose statements are known with all their values, by the loop's fingerprint.
+    pub(super) parents: BTreeMap<String, KnownParent>,
 }
 
 /// The arguments of one execution as text, in the order of the shape.
@@ -62,6 +65,7 @@ const SAMPLES_MAX: usize = 50;
 #[must_use]
 pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let executions = Executions::new(trace);
+    let shape_bytes = trace.header.bounds.shape_bytes as usize;
     let threshold = options.threshold.max(2);
     let mut found = explained(&executions, threshold);
     let mut reported: BTreeMap<GroupKey, usize> = BTreeMap::new();
@@ -77,6 +81,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
         .map(|signs| (signs.clone(), judge(&signs)))
         .collect();
     let mut samples: BTreeMap<String, Vec<ArgumentSet>> = BTreeMap::new();
+    let mut parents = BTreeMap::new();
     for (group, (signs, judgement)) in found.groups.iter().zip(&judged) {
         match judgement {
             Judgement::Loop(certainty) => {
@@ -86,6 +91,11 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
                     ..found.describe(&executions, group, signs, *certainty, &scope_times)
                 };
                 add_samples(&executions, group, samples.entry(described.fingerprint.clone()).or_default());
+                if let Some(parent) =
+                    known_parent(&executions, &found.assignments, &found.sources, group, shape_bytes)
+                {
+                    parents.entry(described.fingerprint.clone()).or_insert(parent);
+                }
                 loops.push((group.key, described));
             }
             Judgement::FixedSet => explained.extend(&group.members),
@@ -116,7 +126,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let repeats = repeats(&executions, &explained, &suspected, threshold);
     samples.retain(|_, sets| !sets.is_empty());
     let shapes = executions.shapes.len() as u64;
-    Detection { loops, repeats, scopes: executions.asked_scopes(), shapes, samples }
+    Detection { loops, repeats, scopes: executions.asked_scopes(), shapes, samples, parents }
 }
 
 /// Different arguments of a group's members, where they were kept.

@@ -301,7 +301,12 @@ impl Executions<'_> {
             is_asked[execution.scope] |=
                 execution.record.scope.is_some() || !is_about_session(&execution.record.shape.text);
         }
-        self.scopes.iter().zip(is_asked).filter(|(_, is_asked)| *is_asked).map(|(scope, _)| scope.clone()).collect()
+        self.scopes
+            .iter()
+            .zip(is_asked)
+            .filter(|(_, is_asked)| *is_asked)
+            .map(|(scope, _)| scope.clone())
+            .collect()
     }
 
     /// The scope that keeps an execution to itself: one that the application named,

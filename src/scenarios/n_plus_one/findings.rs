@@ -4,7 +4,7 @@ use super::detect::Detection;
 use super::limits;
 use super::whole::Heard;
 use crate::model::evidence::n_plus_one::{
-    BatchProof, Certainty, Growth, LoopGroup, RepeatGroup, RepeatKind, RoundTripCost,
+    BatchProof, Certainty, FormCost, Growth, JoinProof, LoopGroup, RepeatGroup, RepeatKind, RoundTripCost,
 };
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ const STATEMENT_CHARS: usize = 120;
 pub(super) struct Beside<'a> {
     /// Batched forms that were tried.
     pub(super) proofs: &'a [BatchProof],
+    /// Joins with the parent that were tried.
+    pub(super) joins: &'a [JoinProof],
     /// Waiting at other round-trip times.
     pub(super) round_trips: &'a [RoundTripCost],
     /// Counts at two volumes.
@@ -76,6 +78,8 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
     evidence.extend(waits.map(round_trip_line));
     let proof = beside.proofs.iter().find(|proof| proof.fingerprint == first.fingerprint);
     evidence.extend(proof.iter().flat_map(|proof| proof_lines(proof)));
+    let join = beside.joins.iter().find(|join| join.fingerprint == first.fingerprint);
+    evidence.extend(join.iter().flat_map(|join| join_lines(join)));
     evidence.push(format!("certainty: {}; {}", first.certainty.word(), first.signature()));
     evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
     Finding {
@@ -86,7 +90,7 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
             "one query per row: {about}{most} times the same statement, fed row by row ({pair}){accepted}"
         ),
         evidence,
-        next_step: next_step(first, proof),
+        next_step: next_step(first, proof, join),
         location: None,
     }
 }
@@ -141,20 +145,37 @@ fn proof_lines(proof: &BatchProof) -> Vec<String> {
     vec![
         format!("batched: {}", proof.batched_sql),
         format!(
-            "tried with {} values, {same} in both forms: {} round trips, {:.2} ms, {} blocks one by one; {} round trip, {:.2} ms, {} blocks batched",
+            "tried with {} values, {same} in both forms: {} one by one; {} batched",
             proof.values,
-            proof.looped.round_trips,
-            proof.looped.time_us / 1000.0,
-            proof.looped.buffers,
-            proof.batched.round_trips,
-            proof.batched.time_us / 1000.0,
-            proof.batched.buffers,
+            cost(&proof.looped),
+            cost(&proof.batched)
         ),
     ]
 }
 
-fn next_step(group: &LoopGroup, proof: Option<&BatchProof>) -> String {
-    if proof.is_some_and(|proof| proof.same_rows) {
+fn join_lines(proof: &JoinProof) -> Vec<String> {
+    vec![
+        format!("joined: {}", proof.joined_sql),
+        format!(
+            "tried with {} rows of the parent, the same rows in both forms: {} one by one with the parent; {} joined",
+            proof.parent_rows,
+            cost(&proof.looped),
+            cost(&proof.joined)
+        ),
+    ]
+}
+
+fn cost(form: &FormCost) -> String {
+    let trips = if form.round_trips == 1 { "round trip" } else { "round trips" };
+    format!("{} {trips}, {:.2} ms, {} blocks", form.round_trips, form.time_us / 1000.0, form.buffers)
+}
+
+fn next_step(group: &LoopGroup, proof: Option<&BatchProof>, join: Option<&JoinProof>) -> String {
+    let is_batched = proof.is_some_and(|proof| proof.same_rows);
+    if is_batched && join.is_some() {
+        return "Ask once for all rows with the batched or the joined form, both of which were tried; the joined one leaves the order of its rows to you".into();
+    }
+    if is_batched {
         return "Ask once for all rows with the batched form of it, which was tried, or join it into the parent query".into();
     }
     let column = group.pairs.first().map_or("the key", |pair| pair.to.as_str());

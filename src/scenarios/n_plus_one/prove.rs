@@ -13,9 +13,10 @@ use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Row, Statement};
 
 /// Each form is timed this often, in turns; the median counts.
-const ROUNDS: usize = 5;
+pub(super) const ROUNDS: usize = 5;
 /// A statement that takes longer is given up.
-const GUARD: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'";
+pub(super) const GUARD: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '10s'";
 
 /// Tries to batch a loop's child. `samples` are arguments it was asked with,
 /// where the trace keeps them; else keys come from the parent's own columns.
@@ -128,14 +129,15 @@ type Rows = BTreeMap<(Vec<String>, Vec<Option<Vec<u8>>>), u64>;
 
 fn add(rows: &mut Rows, key: &[String], answers: &[Row], skip: usize) {
     for row in answers {
-        let values = (skip..row.len())
-            .map(|at| {
-                let raw: Option<RawValue<'_>> = row.try_get(at).unwrap_or(None);
-                raw.map(|raw| raw.0.to_vec())
-            })
-            .collect();
+        let values = (skip..row.len()).map(|at| bytes(row, at)).collect();
         *rows.entry((key.to_vec(), values)).or_default() += 1;
     }
+}
+
+/// The bytes of a value; none is NULL.
+pub(super) fn bytes(row: &Row, at: usize) -> Option<Vec<u8>> {
+    let raw: Option<RawValue<'_>> = row.try_get(at).unwrap_or(None);
+    raw.map(|raw| raw.0.to_vec())
 }
 
 /// The keys of every batched row as text: the server prints the bytes that it sent.
@@ -168,7 +170,7 @@ async fn key_names(
     Ok(names)
 }
 
-async fn query(
+pub(super) async fn query(
     session: &Session,
     statement: &Statement,
     values: &[Option<String>],
@@ -177,14 +179,14 @@ async fn query(
     session.query(statement, &TextParameter::references(&parameters)).await
 }
 
-async fn buffers(session: &Session, sql: &str, values: &[Option<String>]) -> anyhow::Result<u64> {
+pub(super) async fn buffers(session: &Session, sql: &str, values: &[Option<String>]) -> anyhow::Result<u64> {
     let options =
         ExplainOptions { timing: false, settings: false, in_transaction: true, ..ExplainOptions::default() };
     let plan: Plan = explain(session, sql, values, options).await?;
     Ok(plan.totals().buffers.map_or(0, |buffers| buffers.shared()))
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+pub(super) fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(0.0)
 }

@@ -4,12 +4,15 @@ use super::baseline;
 use super::detect::{DetectOptions, Detection, detect};
 use super::findings::{Beside, findings, measurements, verdict};
 use super::growth::{growth, growth_findings, growth_measurements};
+use super::joined::prove_join;
 use super::limits;
 use super::prove::prove;
 use super::tables::resolve_tables;
 use super::whole::Heard;
 use crate::model::evidence::Evidence;
-use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, Growth, NPlusOneEvidence, RoundTripCost};
+use crate::model::evidence::n_plus_one::{
+    BatchProof, BatchRefusal, Growth, JoinProof, NPlusOneEvidence, RoundTripCost,
+};
 use crate::model::{Finding, MeasurementWarning, Scenario, ScenarioReport, Verdict};
 use crate::prepare::Context;
 use crate::project::Project;
@@ -110,6 +113,9 @@ async fn prove_loops(
             Ok(proof) => judged.proofs.push(proof),
             Err(refusal) => judged.refusals.push(refusal),
         }
+        if let Some(parent) = judged.detection.parents.get(&group.fingerprint) {
+            judged.joins.extend(prove_join(&session, group, parent).await);
+        }
     }
 }
 
@@ -207,6 +213,7 @@ struct Judged {
     exceeded: Vec<Finding>,
     limits_left_out: u64,
     proofs: Vec<BatchProof>,
+    joins: Vec<JoinProof>,
     refusals: Vec<BatchRefusal>,
     growth: Vec<Growth>,
     /// The volumes that the growth is between, one per trace.
@@ -228,6 +235,9 @@ impl Judged {
         for (fingerprint, samples) in found.samples {
             self.detection.samples.entry(fingerprint).or_insert(samples);
         }
+        for (fingerprint, parent) in found.parents {
+            self.detection.parents.entry(fingerprint).or_insert(parent);
+        }
         self.detection.scopes.extend(found.scopes);
         self.detection.shapes += found.shapes;
         self.heard.add(trace);
@@ -241,7 +251,12 @@ impl Judged {
     fn report(mut self, known: &[baseline::KnownLoop], round_trips_us: &[u64]) -> ScenarioReport {
         let stale = baseline::apply(known, &mut self.detection);
         let round_trips = round_trip_costs(&self.detection, round_trips_us);
-        let beside = Beside { proofs: &self.proofs, round_trips: &round_trips, growth: &self.growth };
+        let beside = Beside {
+            proofs: &self.proofs,
+            joins: &self.joins,
+            round_trips: &round_trips,
+            growth: &self.growth,
+        };
         let mut findings = findings(&self.detection, &beside);
         findings.append(&mut self.exceeded);
         findings.extend(growth_findings(&self.growth, &self.detection));
@@ -270,6 +285,7 @@ impl Judged {
             loops: self.detection.loops,
             repeats: self.detection.repeats,
             batched: self.proofs,
+            joined: self.joins,
             not_batched: self.refusals,
             round_trips,
             growth: self.growth,

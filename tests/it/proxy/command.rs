@@ -169,6 +169,24 @@ async fn signals_go_to_the_command() {
     assert!(plimsoll::trace::read(&folder.path().join("plimsoll.trace"), 1).unwrap().complete);
 }
 
+/// Who judges the file need not reach the server, on which the tables' numbers mean something.
+#[tokio::test]
+async fn a_trace_file_names_the_tables_of_its_columns() {
+    let database = support::database("trace_names").await;
+    database.execute("CREATE TABLE users (id int, email text)").await;
+    let folder = tempfile::tempdir().unwrap();
+    let psql = psql();
+    let output = recording(folder.path(), &["trace", "--", &psql, "-qXAtc", "SELECT email AS e FROM users"])
+        .env("DATABASE_URL", database.target.url_for(&database.name))
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let trace = plimsoll::trace::read(&folder.path().join("plimsoll.trace"), 10).unwrap();
+    let source = &trace.statements[0].columns[0];
+    let (table, column) = trace.column_name(source.table_oid, source.attribute_number).unwrap();
+    assert_eq!((table.schema.as_str(), table.name.as_str(), column), ("public", "users", "email"));
+}
+
 /// Folders of sockets below a directory for temporary files.
 fn socket_folders(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -2,7 +2,7 @@
 //! same loop in several scopes is one picture.
 
 use super::svg::{Anchor, Drawing, escape, wrapped};
-use crate::model::evidence::n_plus_one::{BatchProof, LoopGroup, NPlusOneEvidence};
+use crate::model::evidence::n_plus_one::{FormCost, LoopGroup, NPlusOneEvidence};
 use crate::report::units;
 use std::fmt::Write;
 
@@ -31,7 +31,13 @@ fn figure(evidence: &NPlusOneEvidence, same: &[&LoopGroup]) -> String {
     out.push_str(&scopes(same));
     let fingerprint = &same[0].fingerprint;
     if let Some(proof) = evidence.batched.iter().find(|b| b.fingerprint == *fingerprint) {
-        out.push_str(&batched(proof));
+        let rows = if proof.same_rows { "the same rows" } else { "other rows: not a replacement" };
+        let forms = [("one per row", &proof.looped), ("one for all", &proof.batched)];
+        out.push_str(&tried("Batched", rows, &proof.batched_sql, forms));
+    }
+    if let Some(proof) = evidence.joined.iter().find(|b| b.fingerprint == *fingerprint) {
+        let forms = [("parent, then one per row", &proof.looped), ("joined", &proof.joined)];
+        out.push_str(&tried("Joined with its parent", "the same rows", &proof.joined_sql, forms));
     }
     if let Some(refusal) = evidence.not_batched.iter().find(|b| b.fingerprint == *fingerprint) {
         // Writing to a string cannot fail.
@@ -128,14 +134,14 @@ fn scopes(same: &[&LoopGroup]) -> String {
     out + "</tbody></table></div>"
 }
 
-fn batched(proof: &BatchProof) -> String {
-    let rows = if proof.same_rows { "the same rows" } else { "other rows: not a replacement" };
-    let mut out = format!("<p>Batched, {rows}: <code>{}</code></p>", escape(&proof.batched_sql));
+/// Another form of the loop, and what both cost.
+fn tried(form: &str, rows: &str, sql: &str, forms: [(&str, &FormCost); 2]) -> String {
+    let mut out = format!("<p>{form}, {rows}: <code>{}</code></p>", escape(sql));
     out.push_str(
         "<table><thead><tr><th scope=\"col\">form</th><th scope=\"col\" class=\"number\">round trips</th>\
          <th scope=\"col\" class=\"number\">time</th><th scope=\"col\" class=\"number\">blocks</th></tr></thead><tbody>",
     );
-    for (name, cost) in [("one per row", &proof.looped), ("one for all", &proof.batched)] {
+    for (name, cost) in forms {
         let _ = write!(
             out,
             "<tr><th scope=\"row\">{name}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",

@@ -2,8 +2,8 @@
 
 use super::super::mirror::{Hex, Mirror, Real};
 use crate::model::evidence::n_plus_one::{
-    BatchProof, BatchRefusal, Certainty, ColumnPair, FormCost, Growth, LoopGroup, NPlusOneEvidence,
-    RepeatGroup, RepeatKind, RoundTripCost, ShapeReference,
+    BatchProof, BatchRefusal, Certainty, ColumnPair, FormCost, Growth, JoinProof, LoopGroup,
+    NPlusOneEvidence, RepeatGroup, RepeatKind, RoundTripCost, ShapeReference,
 };
 
 mirror! {
@@ -132,6 +132,22 @@ mirror! {
         values: u64,
     }
 
+    /// A loop's parent and child as one statement, tried against the database.
+    struct JoinProofEntry of JoinProof {
+        /// Which loop.
+        fingerprint: String,
+        /// The parent's statement with the child joined to it, which returned the same rows.
+        joined_sql: String,
+        /// The parent once, and one child per different value.
+        looped: FormCostEntry,
+        /// One statement.
+        joined: FormCostEntry,
+        /// Rows of the parent.
+        parent_rows: u64,
+        /// How many different values its column held.
+        values: u64,
+    }
+
     /// A loop that could not be batched, and why.
     struct BatchRefusalEntry of BatchRefusal {
         /// Which loop.
@@ -182,6 +198,9 @@ mirror! {
         repeats: Vec<RepeatGroupEntry>,
         /// Batched forms that were tried.
         batched: Vec<BatchProofEntry>,
+        /// Joins with the parent that were tried.
+        #[serde(default)]
+        joined: Vec<JoinProofEntry>,
         /// Loops without a batched form.
         not_batched: Vec<BatchRefusalEntry>,
         /// What the loops cost at other round-trip times.

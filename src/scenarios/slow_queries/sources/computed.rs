@@ -4,6 +4,7 @@
 use super::compared::Computation;
 use crate::postgres::{self, Session, quote_identifier, volatile_functions};
 use crate::project::query::Literal;
+use crate::sql::calls::called;
 
 /// Rows that the values are computed from, as they are stored: a bounded cost on a table of any size.
 const ROWS_MAX: usize = 1000;
@@ -15,7 +16,7 @@ pub(super) async fn values(
     session: &Session,
     computation: &Computation,
 ) -> Result<Result<Vec<(Literal, f64)>, String>, postgres::Error> {
-    let volatile = volatile_functions(session, &super::called(&computation.expression)).await?;
+    let volatile = volatile_functions(session, &called(&computation.expression)).await?;
     if !volatile.is_empty() {
         return Ok(Err(format!("{} is volatile", volatile.join(", "))));
     }

@@ -21,6 +21,7 @@ use crate::postgres::{
 };
 use crate::prepare::Context;
 use crate::project::query::{Parameter, ParameterSource, Query};
+use crate::sql::calls::called;
 use crate::sql::lexer::{TokenKind, tokens};
 use crate::sql::shape::shape;
 use crate::sql::statement::{StatementKind, split_statements, statement_kind};
@@ -363,18 +364,4 @@ async fn danger(
     Ok((!volatile.is_empty()).then(|| {
         format!("it calls {}, which is volatile: it could do more than read", cut(&volatile.join(", ")))
     }))
-}
-
-/// Names in front of a parenthesis.
-fn called(text: &str) -> Vec<String> {
-    let pieces: Vec<_> = tokens(text).filter(|token| !token.kind.is_trivia()).collect();
-    pieces
-        .windows(2)
-        .filter(|pair| pair[1].kind == TokenKind::OpenParenthesis)
-        .filter_map(|pair| match pair[0].kind {
-            TokenKind::Word => Some(pair[0].text(text).to_lowercase()),
-            TokenKind::QuotedIdentifier => Some(pair[0].text(text).trim_matches('"').replace("\"\"", "\"")),
-            _ => None,
-        })
-        .collect()
 }
