@@ -1,26 +1,57 @@
 //! Markdown for a job summary or a pull request comment: verdicts in a table,
-//! findings below, measurements folded away.
+//! findings below, measurements folded away. Bounded as a whole and in its parts.
+
+mod bound;
+
+pub(super) use bound::{BYTES_MAX, bounded};
 
 use super::grid::{self, Grid, GridRow};
+use super::printable::cut;
 use super::units;
 use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Variant, Verdict};
 use std::io;
 
-/// GitHub refuses a job summary above 1 MiB: five scenarios with so many bytes of findings and of
-/// measurements stay below it.
-const BYTES_MAX: usize = 80_000;
-/// More findings than this are counted, not listed.
+/// More findings of a scenario than this are counted, not listed.
 const FINDINGS_SHOWN: usize = 50;
-/// More lines of evidence than this are counted.
-const LINES_SHOWN: usize = 100;
+/// More lines of evidence than this are counted, and those beyond so many bytes: every scenario's
+/// share has room for a finding.
+const LINES_SHOWN: usize = 60;
+const EVIDENCE_BYTES: usize = 4_000;
 /// Longest line of evidence, in characters.
-const LINE_CHARS: usize = 400;
+const LINE_CHARS: usize = 200;
+/// Longest message, summary, next step or doubt, in characters.
+const TEXT_CHARS: usize = 600;
+/// Longest name of a subject or volume, in characters.
+const NAME_CHARS: usize = 120;
+/// More doubts than this are counted.
+const DOUBTS_SHOWN: usize = 10;
+/// More scenarios than a report can hold are not listed.
+const SCENARIOS_SHOWN: usize = 8;
 
-/// Writes the report.
+/// Writes the report, in no more than [`BYTES_MAX`] bytes: what is left out is counted, and where it
+/// is whole is said.
 ///
 /// # Errors
 /// Whatever `out` fails with.
 pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    let (mut head, mut foot) = (Vec::new(), Vec::new());
+    write_head(report, &mut head)?;
+    write_footer(report, &mut foot)?;
+    out.write_all(&head)?;
+    let mut left = BYTES_MAX.saturating_sub(head.len() + foot.len());
+    let scenarios: Vec<_> = report.scenarios.iter().take(SCENARIOS_SHOWN).collect();
+    for (index, scenario) in scenarios.iter().enumerate() {
+        // What one scenario does not need is left to those after it.
+        let share = left / (scenarios.len() - index);
+        let mut section = Vec::new();
+        write_scenario(scenario, &report.run_id, share, &mut section)?;
+        left = left.saturating_sub(section.len());
+        out.write_all(&section)?;
+    }
+    out.write_all(&foot)
+}
+
+fn write_head(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "## Plimsoll: {}\n", report.verdict().word())?;
     if !report.complete {
         writeln!(out, "> **Partial**: the run was cut short; this is what it had found.\n")?;
@@ -29,20 +60,22 @@ pub fn write(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "> **Strict**: an inconclusive verdict fails this run.\n")?;
     }
     writeln!(out, "| scenario | verdict | |\n| --- | --- | --- |")?;
-    for scenario in &report.scenarios {
+    for scenario in report.scenarios.iter().take(SCENARIOS_SHOWN) {
         writeln!(
             out,
             "| {} | {} {} | {} |",
             scenario.scenario.name(),
             mark(&scenario.verdict),
             scenario.verdict.word(),
-            cell(&scenario.summary)
+            cell(&cut(&scenario.summary, TEXT_CHARS))
         )?;
     }
-    for scenario in &report.scenarios {
-        write_scenario(scenario, out)?;
-    }
-    write_footer(report, out)
+    Ok(())
+}
+
+/// Where a run is whole.
+fn whole(run_id: &str) -> String {
+    format!("`plimsoll report {} --format json`", cut(run_id, NAME_CHARS).replace('`', ""))
 }
 
 fn mark(verdict: &Verdict) -> &'static str {
@@ -54,28 +87,43 @@ fn mark(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn write_scenario(scenario: &ScenarioReport, out: &mut dyn io::Write) -> io::Result<()> {
+/// In about so many bytes; findings before measurements.
+fn write_scenario(
+    scenario: &ScenarioReport,
+    run_id: &str,
+    bytes: usize,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     if scenario.findings.is_empty() && scenario.measurements.is_empty() {
         return Ok(());
     }
+    // For headings and for what is said of the rest.
+    const FRAME: usize = 600;
+    let bytes = bytes.saturating_sub(FRAME);
+    use io::Write as _;
     writeln!(out, "\n### {}\n", scenario.scenario.name())?;
+    let for_findings = if scenario.measurements.is_empty() { bytes } else { bytes / 4 * 3 };
+    let before = out.len();
     let shown = scenario.findings.iter().take(FINDINGS_SHOWN);
-    let left = scenario.findings.len() - bounded(shown, write_finding, out)?;
+    let left = scenario.findings.len() - bounded(for_findings, shown, write_finding, out)?;
+    let bytes = bytes.saturating_sub(out.len() - before);
     if left > 0 {
-        writeln!(out, "\nand {left} more, all in the JSON report")?;
+        writeln!(out, "\nand {left} more findings: {}", whole(run_id))?;
     }
     if scenario.measurements.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n<details><summary>{} measurements</summary>\n", scenario.measurements.len())?;
-    if scenario.measurements.iter().all(|m| m.variant == Variant::Only) {
-        write_matrix(&scenario.measurements, out)?;
-        return writeln!(out, "\n</details>");
-    }
-    writeln!(out, "| subject | volume | metric | value | samples |\n| --- | --- | --- | ---: | ---: |")?;
-    let left = scenario.measurements.len() - bounded(scenario.measurements.iter(), write_measurement, out)?;
-    if left > 0 {
-        writeln!(out, "\nand {left} measurements more, all in CSV and JSON")?;
+    let left = if scenario.measurements.iter().all(|m| m.variant == Variant::Only) {
+        write_matrix(&scenario.measurements, bytes, out)?
+    } else {
+        writeln!(out, "| subject | volume | metric | value | samples |\n| --- | --- | --- | ---: | ---: |")?;
+        let all = scenario.measurements.iter();
+        let left = all.len() - bounded(bytes, all, write_measurement, out)?;
+        (left > 0).then(|| format!("{left} measurements"))
+    };
+    if let Some(left) = left {
+        writeln!(out, "\nand {left} more: {} (or csv)", whole(run_id))?;
     }
     writeln!(out, "\n</details>")
 }
@@ -85,36 +133,20 @@ fn write_measurement(m: &Measurement, out: &mut dyn io::Write) -> io::Result<()>
     writeln!(
         out,
         "| {} | {} | {}{side} | {} | {} |",
-        cell(&m.subject),
-        cell(m.volume.as_deref().unwrap_or_default()),
+        name(&m.subject),
+        name(m.volume.as_deref().unwrap_or_default()),
         m.metric,
         units::format(m.value, m.unit),
         m.samples
     )
 }
 
-/// Writes items until they come to [`BYTES_MAX`], and says how many it wrote.
-fn bounded<T>(
-    items: impl Iterator<Item = T>,
-    write: impl Fn(T, &mut dyn io::Write) -> io::Result<()>,
+/// What has one side only: subjects as rows, metrics as columns. What was left out, in words.
+fn write_matrix(
+    measurements: &[Measurement],
+    bytes: usize,
     out: &mut dyn io::Write,
-) -> io::Result<usize> {
-    let (mut bytes, mut written) = (Vec::new(), 0);
-    for item in items {
-        let before = bytes.len();
-        write(item, &mut bytes)?;
-        if bytes.len() > BYTES_MAX {
-            bytes.truncate(before);
-            break;
-        }
-        written += 1;
-    }
-    out.write_all(&bytes)?;
-    Ok(written)
-}
-
-/// What has one side only: subjects as rows, metrics as columns.
-fn write_matrix(measurements: &[Measurement], out: &mut dyn io::Write) -> io::Result<()> {
+) -> io::Result<Option<String>> {
     let grid = Grid::of(measurements);
     let titles: Vec<String> = grid.metrics.iter().map(|metric| grid::title(metric)).collect();
     writeln!(out, "| subject | volume | samples | {} |", titles.join(" | "))?;
@@ -123,54 +155,82 @@ fn write_matrix(measurements: &[Measurement], out: &mut dyn io::Write) -> io::Re
         let samples = grid.of_row(*row).next().map_or(0, |m| m.samples);
         let values: Vec<String> =
             grid.metrics.iter().map(|metric| grid::text(&grid.cell(*row, metric))).collect();
-        let (name, volume) = (cell(row.subject), cell(row.volume.unwrap_or_default()));
+        let (name, volume) = (name(row.subject), name(row.volume.unwrap_or_default()));
         writeln!(out, "| {name} | {volume} | {samples} | {} |", values.join(" | "))
     };
-    let left = grid.rows.len() - bounded(grid.rows.iter(), write_row, out)?;
-    if left > 0 {
-        writeln!(out, "\nand {left} rows more, all in CSV and JSON")?;
-    }
-    Ok(())
+    let left = grid.rows.len() - bounded(bytes, grid.rows.iter(), write_row, out)?;
+    Ok((left > 0).then(|| format!("{left} rows")))
+}
+
+fn name(text: &str) -> String {
+    cell(&cut(text, NAME_CHARS))
 }
 
 fn write_finding(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
-    write!(out, "\n- **{}** `{}` {}", finding.severity.mark(), finding.code, cell(&finding.message))?;
+    write!(
+        out,
+        "\n- **{}** `{}` {}",
+        finding.severity.mark(),
+        finding.code,
+        cell(&cut(&finding.message, TEXT_CHARS))
+    )?;
     if let Some(location) = &finding.location {
-        write!(out, " ({})", code_span(&location.to_string()))?;
+        write!(out, " ({})", code_span(&cut(&location.to_string(), NAME_CHARS)))?;
     }
     writeln!(out)?;
     if !finding.evidence.is_empty() {
-        let longest = finding.evidence.iter().map(|line| backticks(line)).max().unwrap_or(0);
+        let lines: Vec<&str> = finding.evidence.iter().flat_map(|text| text.lines()).collect();
+        let mut bytes = 0;
+        let shown: Vec<String> = lines
+            .iter()
+            .take(LINES_SHOWN)
+            .map(|line| shortened(line))
+            .take_while(|line| {
+                bytes += line.len();
+                bytes <= EVIDENCE_BYTES
+            })
+            .collect();
+        let longest = shown.iter().map(|line| backticks(line)).max().unwrap_or(0);
         let fence = "`".repeat(longest.max(2) + 1);
         writeln!(out, "\n  {fence}text")?;
-        let lines: Vec<&str> = finding.evidence.iter().flat_map(|text| text.lines()).collect();
-        for line in lines.iter().take(LINES_SHOWN) {
-            writeln!(out, "  {}", line.chars().take(LINE_CHARS).collect::<String>())?;
+        for line in &shown {
+            writeln!(out, "  {line}")?;
         }
-        if lines.len() > LINES_SHOWN {
-            writeln!(out, "  and {} lines more", lines.len() - LINES_SHOWN)?;
+        if lines.len() > shown.len() {
+            writeln!(out, "  and {} lines more", lines.len() - shown.len())?;
         }
         writeln!(out, "  {fence}\n")?;
     }
     if !finding.next_step.is_empty() {
-        writeln!(out, "  next: {}", cell(&finding.next_step))?;
+        writeln!(out, "  next: {}", cell(&cut(&finding.next_step, TEXT_CHARS)))?;
     }
     Ok(())
 }
 
 fn write_footer(report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
-    for warning in report.warnings.iter().chain(report.scenarios.iter().flat_map(|s| &s.warnings)) {
-        writeln!(out, "\n> doubt: {}", cell(&warning.message()))?;
+    let doubts: Vec<_> =
+        report.warnings.iter().chain(report.scenarios.iter().flat_map(|s| &s.warnings)).collect();
+    for warning in doubts.iter().take(DOUBTS_SHOWN) {
+        writeln!(out, "\n> doubt: {}", cell(&cut(&warning.message(), TEXT_CHARS)))?;
     }
-    write!(
-        out,
-        "\n<sub>Plimsoll {} · run {} · seed {}",
-        report.plimsoll_version, report.run_id, report.seed
-    )?;
+    if doubts.len() > DOUBTS_SHOWN {
+        writeln!(out, "\n> and {} more doubts: {}", doubts.len() - DOUBTS_SHOWN, whole(&report.run_id))?;
+    }
+    let (version, run_id) = (name(&report.plimsoll_version), name(&report.run_id));
+    write!(out, "\n<sub>Plimsoll {version} · run {run_id} · seed {}", report.seed)?;
     if let Some(target) = &report.target {
-        write!(out, " · PostgreSQL {} ({})", target.short_version(), target.kind.word())?;
+        let server = name(target.short_version());
+        write!(out, " · PostgreSQL {server} ({})", target.kind.word())?;
     }
     writeln!(out, "</sub>")
+}
+
+/// A line of evidence, its indentation kept.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 /// The longest run of backticks in a line: a fence must be longer.

@@ -18,6 +18,16 @@ pub(super) fn write(
     out.write_all(printable(&String::from_utf8_lossy(&bytes), colours).as_bytes())
 }
 
+/// Text on one line, cut to a number of characters, with an ellipsis where it was cut.
+pub(super) fn cut(text: &str, characters: usize) -> String {
+    // Enough of what may be megabytes, whatever spaces it has.
+    let one_line = text.split_whitespace().take(characters + 1).collect::<Vec<_>>().join(" ");
+    if one_line.chars().nth(characters).is_none() {
+        return one_line;
+    }
+    one_line.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
+}
+
 fn printable(text: &str, colours: bool) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

@@ -172,7 +172,7 @@ fn what_cannot_be_shown_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn markdown_names_nobody_and_stays_below_githubs_bound() {
+fn markdown_names_nobody() {
     let mut run = sample();
     run.scenarios[0].findings[0].message = "a && b for @octocat, see #12".into();
     let location = run.scenarios[0].findings[0].location.as_mut().unwrap();
@@ -180,6 +180,41 @@ fn markdown_names_nobody_and_stays_below_githubs_bound() {
     let said = written(&run, Format::Markdown);
     assert!(said.contains("a &amp;&amp; b for @<!-- -->octocat, see #<!-- -->12"), "{said}");
     assert!(said.contains("(`` queries/a`b.sql:2 ``)"), "{said}");
+}
+
+/// What GitHub takes of a comment, in characters.
+const COMMENT_CHARS: usize = 65_536;
+
+/// The sample with more and longer of everything than any comment holds.
+fn enormous() -> RunReport {
+    let mut run = sample();
+    let long = |what: &str| format!("{what} ").repeat(20_000);
+    run.run_id = long("run").trim().replace(' ', "-");
+    run.environment.git_branch = Some(long("branch"));
+    run.target.as_mut().unwrap().server_version = long("15");
+    for scenario in &mut run.scenarios {
+        let finding = Finding {
+            message: long("@message|"),
+            next_step: long("#next"),
+            evidence: vec![long("```plan"), "line\n".repeat(10_000)],
+            ..sample().scenarios[0].findings[0].clone()
+        };
+        scenario.summary = long("<summary>");
+        scenario.findings = vec![finding; 100];
+        scenario.warnings = vec![sample().scenarios[0].warnings[0].clone(); 100];
+        for number in 0..5_000 {
+            let of = &sample().scenarios[1].measurements[number % 2];
+            scenario
+                .measurements
+                .push(Measurement { subject: format!("{number} {}", long("query")), ..of.clone() });
+        }
+    }
+    run
+}
+
+#[test]
+fn markdown_fits_a_comment_and_says_what_it_leaves_out() {
+    let mut run = sample();
     for scenario in &mut run.scenarios {
         let plan = "Seq Scan on orders ".repeat(50);
         let finding = sample().scenarios[0].findings[0].clone();
@@ -189,10 +224,44 @@ fn markdown_names_nobody_and_stays_below_githubs_bound() {
             scenario.measurements.push(Measurement { subject: format!("query {number}"), ..of.clone() });
         }
     }
+    let whole = "`plimsoll report 20260102T030405-00abcd --format json`";
     let said = written(&run, Format::Markdown);
-    assert!(said.len() < 1_000_000, "{}", said.len());
-    assert!(said.contains("measurements more, all in CSV and JSON"));
-    assert!(said.contains("more, all in the JSON report"));
+    assert!(said.len() < COMMENT_CHARS, "{}", said.len());
+    for scenario in ["slow-queries", "regression", "deadlock", "n-plus-one"] {
+        let (_, section) = said.split_once(&format!("\n### {scenario}\n")).unwrap();
+        let section = section.split("\n### ").next().unwrap();
+        assert!(
+            section.contains("**fail** `over-budget`") && section.contains("| query "),
+            "{scenario}: {section}"
+        );
+        assert!(section.contains(&format!(" more findings: {whole}")), "{scenario}: {section}");
+        assert!(section.contains(&format!(" more: {whole} (or csv)")), "{scenario}: {section}");
+        assert!(section.ends_with("</details>\n") || scenario == "n-plus-one", "{scenario}: {section}");
+    }
+    // Everything at once: something of every kind is still there.
+    let said = written(&enormous(), Format::Markdown);
+    assert!(said.len() < COMMENT_CHARS, "{}", said.len());
+    for part in ["**fail** `over-budget`", "| deadlock |", "more doubts: ", "<sub>Plimsoll"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_comparison_fits_a_comment_and_says_what_it_leaves_out() {
+    let (then, mut now) = (sample(), enormous());
+    for (number, finding) in now.scenarios.iter_mut().flat_map(|s| &mut s.findings).enumerate() {
+        finding.subject = number.to_string();
+    }
+    let comparison = Comparison::of(&then, &now);
+    let mut bytes = Vec::new();
+    write_markdown(&comparison, &mut bytes).unwrap();
+    let said = String::from_utf8(bytes).unwrap();
+    assert!(said.len() < COMMENT_CHARS, "{}", said.len());
+    for part in
+        ["### New", "more findings: `plimsoll compare 2026"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::{Comparison, MeasurementPair};
 use crate::model::{Finding, Measurement, RunReport, Scenario, Variant};
-use crate::report::markdown::cell;
-use crate::report::printable;
+use crate::report::markdown::{BYTES_MAX, bounded, cell};
+use crate::report::printable::{self, cut};
 use crate::report::table::{self, Align};
 use crate::report::units;
 use std::io;
@@ -55,42 +55,63 @@ pub fn write_markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> i
     printable::write(out, false, |out| markdown(comparison, out))
 }
 
+/// What a part of the comparison may come to; the parts together stay below [`BYTES_MAX`].
+const PART_BYTES: usize = BYTES_MAX / 5;
+/// Longest text of a part, in characters.
+const TEXT_CHARS: usize = 600;
+
 fn markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let text = |text: &str| cell(&cut(text, TEXT_CHARS));
+    let (before, after) = (describe(comparison.before), describe(comparison.after));
     writeln!(out, "## Plimsoll: {}\n", comparison.headline())?;
-    writeln!(
-        out,
-        "- before: {}\n- after: {}",
-        cell(&describe(comparison.before)),
-        cell(&describe(comparison.after))
-    )?;
-    for difference in &comparison.fairness.differences {
-        writeln!(out, "- **doubt**: {}", cell(difference))?;
-    }
+    writeln!(out, "- before: {}\n- after: {}", text(&before), text(&after))?;
+    let differences = comparison.fairness.differences.iter();
+    let write =
+        |difference: &String, out: &mut dyn io::Write| writeln!(out, "- **doubt**: {}", text(difference));
+    let left = differences.len() - bounded(PART_BYTES / 2, differences, write, out)?;
+    left_out(left, "differences", comparison, out)?;
     writeln!(out, "\n| scenario | before | after | |\n| --- | --- | --- | --- |")?;
     for row in verdict_rows(comparison) {
-        writeln!(out, "| {} |", row.iter().map(|text| cell(text)).collect::<Vec<_>>().join(" | "))?;
+        writeln!(out, "| {} |", row.iter().map(|word| cell(word)).collect::<Vec<_>>().join(" | "))?;
     }
     for (title, findings) in [("New", &comparison.new), ("Gone", &comparison.gone)] {
         if !findings.is_empty() {
             writeln!(out, "\n### {title}\n")?;
         }
-        for (scenario, finding) in findings.iter().take(ROWS_SHOWN) {
-            writeln!(out, "- {} {}: {}", scenario.name(), finding.severity.mark(), cell(&finding.message))?;
-        }
-        if findings.len() > ROWS_SHOWN {
-            writeln!(out, "\nand {} more, all in the JSON comparison", findings.len() - ROWS_SHOWN)?;
-        }
+        let write = |(scenario, finding): &(Scenario, &Finding), out: &mut dyn io::Write| {
+            let message = text(&finding.message);
+            writeln!(out, "- {} {}: {message}", scenario.name(), finding.severity.mark())
+        };
+        let left = findings.len() - bounded(PART_BYTES, findings.iter().take(ROWS_SHOWN), write, out)?;
+        left_out(left, "findings", comparison, out)?;
     }
     let rows = measurement_rows(comparison);
     if !rows.is_empty() {
         writeln!(out, "\n### Changed\n")?;
         let header: Vec<&str> = measurement_header().iter().map(|(name, _)| *name).collect();
         writeln!(out, "| {} |\n|{}", header.join(" | "), " --- |".repeat(header.len()))?;
-        for row in rows {
-            writeln!(out, "| {} |", row.iter().map(|text| cell(text)).collect::<Vec<_>>().join(" | "))?;
-        }
+        let write = |row: &Vec<String>, out: &mut dyn io::Write| {
+            writeln!(out, "| {} |", row.iter().map(|word| text(word)).collect::<Vec<_>>().join(" | "))
+        };
+        let left = rows.len() - bounded(PART_BYTES, rows.iter(), write, out)?;
+        left_out(left, "measurements", comparison, out)?;
     }
-    writeln!(out, "\n{}", rest(comparison))
+    writeln!(out, "\n{}", cell(&cut(&rest(comparison), 2 * TEXT_CHARS)))
+}
+
+/// How many of something were left out, and what shows them.
+fn left_out(
+    count: usize,
+    what: &str,
+    comparison: &Comparison<'_>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let [before, after] =
+        [comparison.before, comparison.after].map(|run| cut(&run.run_id, 120).replace('`', ""));
+    writeln!(out, "\nand {count} more {what}: `plimsoll compare {before} {after} --format json`")
 }
 
 /// A run in one line.

@@ -1,6 +1,7 @@
 //! The few shapes the pictures are made of. Colours are the page's own
 //! (`var(--…)`), so that dark and light both work.
 
+pub(super) use crate::report::printable::cut;
 use std::fmt::Write;
 
 /// Text that is safe between tags and in attributes.
@@ -19,15 +20,6 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-/// Text cut to a number of characters, with an ellipsis where it was cut.
-pub(super) fn cut(text: &str, characters: usize) -> String {
-    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.chars().count() <= characters {
-        return one_line;
-    }
-    one_line.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Text broken at spaces into lines of so many characters, the last one cut.
