@@ -68,6 +68,11 @@ if not samples or len(set(samples)) != len(samples) or any(f.type != "gauge" for
 PYTHON
 done
 
+mkdir -p "$work/kept/reports/one" "$work/kept/reports/two"
+for kept in one two; do cp tests/it/fixtures/run-format-1.json "$work/kept/reports/$kept/run.json"; done
+"$plimsoll" history --project "$work/kept" --format json -o "$work/history.json"
+schema "history as JSON, docs/history.schema.json" --schemafile docs/history.schema.json "$work/history.json"
+
 schema "deploy/compose.yaml, compose specification" --builtin-schema vendor.compose-spec deploy/compose.yaml
 schema "action.yml" --builtin-schema vendor.github-actions action.yml
 schema "workflows" --builtin-schema vendor.github-workflows .github/workflows/*.yml deploy/github/*.yml

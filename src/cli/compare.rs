@@ -2,8 +2,9 @@
 
 use super::arguments::Global;
 use super::{ExitCode, Failure, Terminal, kept_runs, output};
+use crate::model::RunReport;
 use crate::report::compare::{self, Comparison};
-use crate::report::{Format, html};
+use crate::report::{Format, history, html};
 
 /// `plimsoll compare RUN [RUN]`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,17 @@ pub(crate) struct Options {
     after: String,
 }
 
+/// Changes of level are looked for in so many of the latest kept runs.
+const RUNS_FOLLOWED: usize = 100;
+
+/// What the kept runs between the two tell of when a level changed; nothing where they do not lie
+/// in the same folder.
+fn since_when(global: &Global, before: &RunReport, after: &RunReport) -> Vec<String> {
+    let runs = kept_runs::latest(global, RUNS_FOLLOWED);
+    let changes = history::changes_between(&runs, &before.run_id, &after.run_id);
+    changes.iter().map(history::LevelChange::sentence).collect()
+}
+
 /// Compares; the exit code is not a verdict, since nothing was decided now.
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
     let (before, after) = (kept_runs::one(global, &options.before)?, kept_runs::one(global, &options.after)?);
@@ -25,7 +37,8 @@ pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Re
             options.before, options.after, after.run_id
         )));
     }
-    let comparison = Comparison::of(&before, &after);
+    let mut comparison = Comparison::of(&before, &after);
+    comparison.since = since_when(global, &before, &after);
     let mut bytes = Vec::new();
     match global.format {
         Format::Terminal => compare::write_terminal(&comparison, &mut bytes)?,

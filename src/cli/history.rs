@@ -2,6 +2,7 @@
 
 use super::arguments::Global;
 use super::{ExitCode, Failure, Terminal, kept_runs, output};
+use crate::report::history::Question;
 use crate::report::{Format, history};
 
 /// `plimsoll history [QUERY]`.
@@ -17,22 +18,24 @@ pub(crate) struct Options {
 
 /// Lists what is kept. A run that cannot be read is named, and the rest is shown.
 pub(super) fn run(global: &Global, terminal: &Terminal, options: &Options) -> Result<ExitCode, Failure> {
-    if global.format != Format::Terminal {
+    if !matches!(global.format, Format::Terminal | Format::Json) {
         return Err(Failure::Usage(
-            "`plimsoll history` writes terminal only; `plimsoll report RUN --format …` shows one run in any \
+            "`plimsoll history` writes terminal and json; `plimsoll report RUN --format …` shows one run in any \
              format, `plimsoll export` writes all of them"
                 .into(),
         ));
     }
     let runs = kept_runs::all(global, terminal)?;
-    if let Some(why) = history::unknown(&runs, options.query.as_deref(), options.schema) {
+    let question = Question { query: options.query.as_deref(), schema: options.schema };
+    if let Some(why) = history::unknown(&runs, question) {
         return Err(Failure::Usage(why));
     }
     let mut bytes = Vec::new();
-    match &options.query {
-        query if options.schema => history::write_schema_versions(&runs, query.as_deref(), &mut bytes)?,
-        Some(query) => history::write_trend(&runs, query, &mut bytes)?,
-        None => history::write_runs(&runs, &mut bytes)?,
+    match question {
+        _ if global.format == Format::Json => history::write_json(&runs, question, &mut bytes)?,
+        Question { query, schema: true } => history::write_schema_versions(&runs, query, &mut bytes)?,
+        Question { query: Some(query), .. } => history::write_trend(&runs, query, &mut bytes)?,
+        Question { query: None, .. } => history::write_runs(&runs, &mut bytes)?,
     }
     output::write_bytes(global, terminal, &bytes)?;
     Ok(ExitCode::Pass)

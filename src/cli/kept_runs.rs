@@ -30,6 +30,12 @@ pub(super) fn all(global: &Global, terminal: &Terminal) -> Result<Vec<RunReport>
     if runs.is_empty() { Err(none_in(&folder)) } else { Ok(runs) }
 }
 
+/// The latest kept runs that can be read, oldest first: at most so many.
+pub(super) fn latest(global: &Global, runs: usize) -> Vec<RunReport> {
+    let all = kept_run::list(&global.reports_folder()).unwrap_or_default();
+    all[all.len().saturating_sub(runs)..].iter().filter_map(|path| kept_run::read(path).ok()).collect()
+}
+
 /// What is said where there is nothing to show.
 pub(super) fn none_in(folder: &Path) -> Failure {
     Failure::Usage(format!("no runs are kept in {}; `plimsoll run` makes one", folder.display()))

@@ -17,6 +17,7 @@ mod export;
 mod formats;
 mod formats_sarif;
 mod grafana;
+mod history;
 mod init;
 mod load;
 mod migrate;

@@ -158,7 +158,7 @@ fn what_cannot_be_shown_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     keep(folder.path(), "20260101T000000-aaaaaa", sample());
     for (words, part) in [
-        (&["history", "--format", "json"][..], "writes terminal only"),
+        (&["history", "--format", "junit"][..], "writes terminal and json"),
         (&["history", "nosuch"][..], "no kept run measured `nosuch`; measured were: order_history"),
         (&["history", "--schema"][..], "no kept run compared a query at two schema versions"),
         (&["report", "latest", "--format", "isolationtester"][..], "plimsoll deadlock --format"),
@@ -252,13 +252,14 @@ fn a_comparison_fits_a_comment_and_says_what_it_leaves_out() {
     for (number, finding) in now.scenarios.iter_mut().flat_map(|s| &mut s.findings).enumerate() {
         finding.subject = number.to_string();
     }
-    let comparison = Comparison::of(&then, &now);
+    let mut comparison = Comparison::of(&then, &now);
+    comparison.since = vec!["a level changed ".repeat(10_000); 100];
     let mut bytes = Vec::new();
     write_markdown(&comparison, &mut bytes).unwrap();
     let said = String::from_utf8(bytes).unwrap();
     assert!(said.len() < COMMENT_CHARS, "{}", said.len());
     for part in
-        ["### New", "more findings: `plimsoll compare 2026"]
+        ["### New", "more findings: `plimsoll compare 2026", "### Since when", "more changes of level"]
     {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -33,6 +33,7 @@ pub fn write(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result
             "in_both": comparison.kept,
             "not_asked_in_one": comparison.not_asked,
         },
+        "level_changes_between": comparison.since,
         "measurements": comparison.measurements.iter().map(|pair| {
             let m = pair.any();
             json!({

@@ -36,6 +36,8 @@ pub struct Comparison<'a> {
     pub not_asked: usize,
     /// Every measurement of either run; those that differ most come first.
     pub measurements: Vec<MeasurementPair<'a>>,
+    /// Since when: the changes of level that the kept runs between the two show, in sentences, the latest first.
+    pub since: Vec<String>,
 }
 
 /// One scenario's verdicts; `None` where a run did not ask.
@@ -101,7 +103,8 @@ impl<'a> Comparison<'a> {
             not_asked += beyond.len() + unknown.len();
         }
         let measurements = measurements::pairs((before, after), &verdicts, &fairness);
-        Self { before, after, fairness, verdicts, gone, new, kept, not_asked, measurements }
+        let since = Vec::new();
+        Self { before, after, fairness, verdicts, gone, new, kept, not_asked, measurements, since }
     }
 
     /// The measurements that became lower or higher.

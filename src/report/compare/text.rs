@@ -43,6 +43,9 @@ fn terminal(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<
     }
     writeln!(out)?;
     table::write(&measurement_header(), &measurement_rows(comparison), out)?;
+    for sentence in comparison.since.iter().take(ROWS_SHOWN) {
+        writeln!(out, "since when: {sentence}")?;
+    }
     writeln!(out, "\n{}", rest(comparison))?;
     writeln!(out, "{}", comparison.headline())
 }
@@ -95,6 +98,13 @@ fn markdown(comparison: &Comparison<'_>, out: &mut dyn io::Write) -> io::Result<
         };
         let left = rows.len() - bounded(PART_BYTES, rows.iter(), write, out)?;
         left_out(left, "measurements", comparison, out)?;
+    }
+    if !comparison.since.is_empty() {
+        writeln!(out, "\n### Since when\n")?;
+        let write = |sentence: &String, out: &mut dyn io::Write| writeln!(out, "- {}", text(sentence));
+        let left = comparison.since.len()
+            - bounded(PART_BYTES / 2, comparison.since.iter().take(ROWS_SHOWN), write, out)?;
+        left_out(left, "changes of level", comparison, out)?;
     }
     writeln!(out, "\n{}", cell(&cut(&rest(comparison), 2 * TEXT_CHARS)))
 }

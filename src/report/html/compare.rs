@@ -21,6 +21,7 @@ struct Page<'a> {
     gone: Vec<(String, String, String)>,
     header: Vec<&'static str>,
     measurements: Vec<Vec<String>>,
+    since: &'a [String],
     rest: String,
 }
 
@@ -40,6 +41,7 @@ pub fn write_comparison(comparison: &Comparison<'_>, out: &mut dyn io::Write) ->
         gone: finding_lines(&comparison.gone),
         header: measurement_header().iter().map(|(name, _)| *name).collect(),
         measurements: measurement_rows(comparison),
+        since: &comparison.since,
         rest: rest(comparison),
     };
     render("compare.html", include_str!("compare.html"), &page, out)

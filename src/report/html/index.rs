@@ -4,7 +4,7 @@
 use super::pictures::trend;
 use super::render;
 use crate::model::{RunReport, Scenario};
-use crate::report::history::{QueryTrend, query_trends, scenarios_of};
+use crate::report::history::{LevelChange, newest_first, query_trends, scenarios_of};
 use serde::Serialize;
 use std::io;
 
@@ -28,9 +28,20 @@ struct Page<'a> {
     runs: Vec<Row>,
     left_out: usize,
     trends_left: usize,
-    changes: Vec<String>,
+    changes: Vec<Change>,
     /// Figures: markup of our own, escaped where it was made.
     trends: Vec<String>,
+}
+
+/// A change of level, and where to look.
+#[derive(Serialize)]
+struct Change {
+    sentence: String,
+    /// The first run at the new level, and the last before it.
+    run_id: String,
+    previous_run_id: String,
+    /// The page of the first run at the new level.
+    page: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +71,7 @@ pub fn write_index(runs: &[IndexedRun], left_out: usize, out: &mut dyn io::Write
         runs: runs.iter().rev().map(|run| row(run, &scenarios)).collect(),
         left_out,
         trends_left: trends.len().saturating_sub(TRENDS_SHOWN),
-        changes: changes(&trends),
+        changes: newest_first(&trends).iter().map(|change| change_of_level(runs, change)).collect(),
         trends: trends.iter().take(TRENDS_SHOWN).map(trend::figure).collect(),
     };
     render("index.html", include_str!("index.html"), &page, out)
@@ -82,7 +93,12 @@ fn row(run: &IndexedRun, scenarios: &[Scenario]) -> Row {
     }
 }
 
-/// The changes of level, in words.
-fn changes(trends: &[QueryTrend<'_>]) -> Vec<String> {
-    trends.iter().flat_map(QueryTrend::sentences).collect()
+fn change_of_level(runs: &[IndexedRun], change: &LevelChange<'_>) -> Change {
+    let run_id = &change.run.run_id;
+    Change {
+        sentence: change.sentence(),
+        run_id: run_id.clone(),
+        previous_run_id: change.previous.run_id.clone(),
+        page: runs.iter().find(|run| run.report.run_id == *run_id).and_then(|run| run.page.clone()),
+    }
 }

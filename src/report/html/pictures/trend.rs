@@ -2,7 +2,7 @@
 
 use super::scale::LogScale;
 use super::svg::{Anchor, Drawing};
-use crate::report::history::QueryTrend;
+use crate::report::history::{LevelChange, QueryTrend};
 use crate::report::units;
 
 const WIDTH: f64 = 360.0;
@@ -36,12 +36,21 @@ pub(in crate::report::html) fn figure(trend: &QueryTrend<'_>) -> String {
         trend.points.iter().enumerate().map(|(i, p)| (x(i), scale.at(p.measurement.value))).collect();
     drawing.polyline(&at, "mark", false);
     for (point, place) in trend.points.iter().zip(&at) {
-        if point.is_elsewhere {
+        if point.because.is_some() {
             drawing.ring(*place, 7.0, "doubt");
         }
         drawing.dot(*place, 3.5, "mark");
     }
     let last = trend.points.last().map(|p| units::format(p.measurement.value, unit)).unwrap_or_default();
-    let words = format!("{} runs, the last {last}. {}", trend.points.len(), trend.sentences().join(". "));
-    drawing.small_figure(&format!("{}: {last}", trend.name()), &words)
+    let changes = trend.level_changes();
+    let sentences: Vec<String> = changes.iter().map(LevelChange::sentence).collect();
+    let words = format!("{} runs, the last {last}. {}", trend.points.len(), sentences.join(". "));
+    let since = changes.last().map(|change| since(change)).unwrap_or_default();
+    drawing.small_figure(&format!("{}: {last}{since}", trend.name()), &words)
+}
+
+/// What the last level was before, and since when it is: beside the figure, whichever run is the last.
+fn since(change: &LevelChange<'_>) -> String {
+    let before = units::format(change.change.before, change.unit);
+    format!(" ({before} before run {}, {} runs at the new level)", change.run.run_id, change.runs)
 }
