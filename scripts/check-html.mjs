@@ -39,6 +39,11 @@ function overflows() {
     }
     if (!svg.querySelector('title')?.textContent || svg.getAttribute('role') !== 'img') out.push('a drawing without a title');
   }
+  // Tables may scroll in their own box; a picture is drawn again for a narrow screen.
+  for (const box of document.querySelectorAll('.scroll')) {
+    const drawing = box.querySelector('svg');
+    if (drawing && box.checkVisibility() && box.scrollWidth > box.clientWidth) out.push(`a drawing scrolls sideways: ${drawing.querySelector('title')?.textContent}`);
+  }
   return out;
 }
 

@@ -28,7 +28,7 @@ const DOUBTS_SHOWN: usize = 10;
 /// More scenarios than a report can hold are not listed.
 const SCENARIOS_SHOWN: usize = 8;
 
-/// Writes the report, in no more than [`BYTES_MAX`] bytes: what is left out is counted, and where it
+/// Writes the report, in no more than 60 000 bytes: what is left out is counted, and where it
 /// is whole is said.
 ///
 /// # Errors

@@ -335,3 +335,34 @@ fn the_interval_of_a_budget_says_its_confidence() {
     assert!(page.contains("dot and bar are the value and its interval at 99.983 %, the upright"), "{page}");
     assert!(page.contains("p95 &lt; 5ms: 4.20 ms (3.78 ms to 4.62 ms at 99.983 %), pass"), "{page}");
 }
+
+/// A screen of 400 px has so much room between its margins.
+const NARROW: f64 = 368.0;
+
+#[test]
+fn a_picture_wider_than_a_narrow_screen_is_drawn_again_for_one() {
+    let kept = plimsoll::report::json::read(&crate::reports::older_run()).unwrap();
+    let mut seen = Vec::new();
+    for run in [kept, crate::export::full_run()] {
+        let page = written(&run, Format::Html);
+        let mut place = "";
+        for piece in page.split_inclusive('>') {
+            if piece.contains("<div class=\"wide\"") || piece.contains("<div class=\"narrow\"") {
+                place = if piece.contains("wide") { "wide" } else { "narrow" };
+            } else if piece.contains("</figure") && place == "narrow" {
+                place = "";
+            }
+            let Some((_, box_)) = piece.split_once("<svg viewBox=\"0 0 ") else { continue };
+            let width: f64 = box_.split(' ').next().unwrap().parse().unwrap();
+            let (_, title) = piece.split_once("aria-label=\"").unwrap();
+            assert!(width <= NARROW || place == "wide", "{width} px, shown on any screen: {title}");
+            seen.push(format!("{place} {}", title.split('"').next().unwrap()));
+        }
+    }
+    for part in
+        ["the order that deadlocks", "queries where one would do", "over concurrent workers", "offered rate"]
+    {
+        let drawn = |place: &str| seen.iter().filter(|t| t.starts_with(place) && t.contains(part)).count();
+        assert!(drawn("narrow") > 0 && drawn("wide") == drawn("narrow"), "{part}: {seen:#?}");
+    }
+}

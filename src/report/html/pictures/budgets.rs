@@ -2,7 +2,7 @@
 //! one scale a volume; then each query's latency, and the plans of broken ones.
 
 use super::scale::LogScale;
-use super::svg::{Anchor, Drawing, cut, escape};
+use super::svg::{Anchor, Drawing, cut, escape, for_both};
 use super::{data, growth, latency};
 use crate::model::evidence::slow_queries::{BudgetEvidence, SlowQueriesEvidence, VolumeEvidence};
 use crate::model::{Interval, Unit, Verdict, confidence_percent};
@@ -69,7 +69,7 @@ fn timed(volume: &VolumeEvidence) -> Vec<(&str, &BudgetEvidence, f64, f64)> {
 /// Drawn for a wide and for a narrow screen; the page shows one of the two.
 fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
     let (wide, narrow) = (budgets_in(&WIDE, volume)?, budgets_in(&NARROW, volume)?);
-    Some(format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>"))
+    Some(for_both(&wide, &narrow))
 }
 
 fn budgets_in(layout: &Layout, volume: &VolumeEvidence) -> Option<String> {

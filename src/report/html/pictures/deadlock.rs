@@ -1,7 +1,7 @@
 //! The shortest deadlocking order as a sequence diagram, and who waits for whom.
 
-use super::over_time;
-use super::svg::{Anchor, Drawing, cut, escape, wrapped};
+use super::svg::{Anchor, Drawing, cut, escape};
+use super::{over_time, sequence};
 use crate::model::evidence::deadlock::{
     Bystander, DeadlockCase, DeadlockEvidence, DeadlockTrial, SpecEvidence,
 };
@@ -11,17 +11,13 @@ use std::fmt::Write;
 
 /// More specs than this get no picture; their findings stay.
 const SPECS_DRAWN: usize = 20;
-const LANE_WIDTH: f64 = 320.0;
-const LINE: f64 = 16.0;
-const STATEMENT_CHARACTERS: usize = 42;
-const STATEMENT_LINES: usize = 4;
 
 pub(super) fn figures(evidence: &DeadlockEvidence) -> Vec<String> {
     let drawn = evidence.specs.iter().filter_map(|spec| Some((spec, spec.deadlock.as_ref()?)));
     drawn
         .take(SPECS_DRAWN)
         .flat_map(|(spec, case)| {
-            let mut figures = vec![sequence(spec, case), wait_graph(spec, case)];
+            let mut figures = vec![sequence::figure(spec, case), wait_graph(spec, case)];
             figures.extend(spec.cost.as_ref().and_then(|cost| cost_table(spec, &cost.trials)));
             figures.extend(spec.cost.as_ref().and_then(|cost| bystander(spec, cost.bystander.as_ref()?)));
             figures
@@ -42,7 +38,7 @@ fn bystander(spec: &SpecEvidence, bystander: &Bystander) -> Option<String> {
 }
 
 /// The session and statement of a step.
-fn step_of<'a>(spec: &'a SpecEvidence, step: &str) -> Option<(usize, &'a str)> {
+pub(super) fn step_of<'a>(spec: &'a SpecEvidence, step: &str) -> Option<(usize, &'a str)> {
     spec.sessions
         .iter()
         .enumerate()
@@ -50,52 +46,13 @@ fn step_of<'a>(spec: &'a SpecEvidence, step: &str) -> Option<(usize, &'a str)> {
 }
 
 /// How a step ended: in colour, and in words.
-fn fate(case: &DeadlockCase, step: &str) -> (&'static str, &'static str) {
+pub(super) fn fate(case: &DeadlockCase, step: &str) -> (&'static str, &'static str) {
     let waits = case.wait_graph.iter().any(|e| e.waiter_step == step);
     match (case.victim_step == step, waits) {
         (true, _) => ("fail", "waits, fails: 40P01"),
         (_, true) => ("doubt", "waits"),
         _ => ("pass", "done"),
     }
-}
-
-fn sequence(spec: &SpecEvidence, case: &DeadlockCase) -> String {
-    let lanes = spec.sessions.len().max(1) as f64;
-    let steps: Vec<(&String, usize, Vec<String>)> = case
-        .steps
-        .iter()
-        .filter_map(|step| {
-            let (lane, sql) = step_of(spec, step)?;
-            Some((step, lane, wrapped(sql, STATEMENT_CHARACTERS, STATEMENT_LINES)))
-        })
-        .collect();
-    let box_height = |sql: &[String]| LINE * (sql.len() as f64 + 1.0) + 12.0;
-    let all: f64 = steps.iter().map(|(_, _, sql)| box_height(sql) + 8.0).sum();
-    let mut drawing = Drawing::new(lanes * LANE_WIDTH, 34.0 + all + 34.0);
-    for (lane, session) in spec.sessions.iter().enumerate() {
-        let x = (lane as f64 + 0.5) * LANE_WIDTH;
-        drawing.text((x, 18.0), Anchor::Middle, "ink", true, &session.name);
-        drawing.line((x, 28.0), (x, 34.0 + all), "line", true);
-    }
-    let mut words = Vec::new();
-    let mut top = 34.0;
-    for (number, (step, lane, sql)) in steps.iter().enumerate() {
-        let (colour, state) = fate(case, step);
-        let left = *lane as f64 * LANE_WIDTH + 8.0;
-        drawing.bar((left, top), (LANE_WIDTH - 16.0, box_height(sql)), colour, false);
-        for (line, text) in sql.iter().enumerate() {
-            drawing.text((left + 8.0, top + LINE * (line as f64 + 1.0)), Anchor::Start, "ink", false, text);
-        }
-        let below = top + LINE * (sql.len() as f64 + 1.0) + 2.0;
-        let label = format!("{} {step}: {state}", number + 1);
-        drawing.text((left + 8.0, below), Anchor::Start, colour, true, &label);
-        words.push(format!("{}. {step} ({}): {state}", number + 1, spec.sessions[*lane].name));
-        top += box_height(sql) + 8.0;
-    }
-    let end = format!("the server ends {}: 40P01 deadlock detected", case.victim_session);
-    drawing.text((lanes * LANE_WIDTH / 2.0, top + 18.0), Anchor::Middle, "fail", true, &end);
-    words.push(end);
-    drawing.figure(&format!("{}: the order that deadlocks, top to bottom", spec.name), &words.join(". "))
 }
 
 fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
@@ -106,12 +63,10 @@ fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
     sessions.extend(case.wait_graph.iter().map(|e| e.holder_session.as_str()));
     sessions.sort_unstable();
     sessions.dedup();
-    let legend_height = 22.0 * case.wait_graph.len() as f64;
     // Two sessions stand beside each other, three and more in a circle.
     let tall = if sessions.len() > 2 { RADIUS } else { 0.0 };
-    let legend_top = tall * 2.0 + MARGIN * 2.0 + 10.0;
     let centre = (RADIUS + 60.0, tall + MARGIN);
-    let mut drawing = Drawing::new(640.0, legend_top + legend_height);
+    let mut drawing = Drawing::new(2.0 * centre.0, 2.0 * centre.1);
     let place = |index: usize| {
         let angle = TAU * index as f64 / sessions.len().max(1) as f64 + TAU / 2.0;
         (centre.0 + RADIUS * angle.cos(), centre.1 + RADIUS * angle.sin())
@@ -132,8 +87,7 @@ fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
         drawing.text(middle, Anchor::Middle, "ink", true, &(number + 1).to_string());
         let held = edge.held_mode.as_deref().map(|mode| format!(", held in {mode}")).unwrap_or_default();
         words.push(format!(
-            "{}: {} waits for {}: {} on {}{held}",
-            number + 1,
+            "{} waits for {}: {} on {}{held}",
             edge.waiter_session,
             edge.holder_session,
             edge.wanted_mode,
@@ -148,10 +102,11 @@ fn wait_graph(spec: &SpecEvidence, case: &DeadlockCase) -> String {
         let fate = if is_victim { "victim" } else { "survivor" };
         drawing.text((x, y + 14.0), Anchor::Middle, if is_victim { "fail" } else { "pass" }, false, fate);
     }
-    for (number, line) in words.iter().enumerate() {
-        drawing.text((8.0, legend_top + 22.0 * number as f64), Anchor::Start, "ink", false, line);
-    }
-    drawing.figure(&format!("{}: who waits for whom", spec.name), &words.join(". "))
+    // The numbers at the arrows, as text that wraps on any screen.
+    let legend: String = words.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+    let title = format!("{}: who waits for whom", spec.name);
+    let said = format!("{} sessions, {} arrows, in the list below", sessions.len(), words.len());
+    format!("{}<ol class=\"legend\">{legend}</ol>", drawing.small_figure(&title, &said))
 }
 
 fn cost_table(spec: &SpecEvidence, trials: &[DeadlockTrial]) -> Option<String> {

@@ -1,12 +1,16 @@
 //! Deadlocks over `deadlock_timeout` and over concurrent workers, as curves.
 
-use super::svg::{Anchor, Drawing};
+use super::svg::{Anchor, Drawing, for_both};
 use crate::model::evidence::deadlock::{ContentionPoint, DeadlockEvidence};
 use crate::report::deadlock_sweep::{median_us, settings, timeout_specs};
 use crate::report::units::{duration_us, significant};
 
 const WIDTH: f64 = 560.0;
+const NARROW_WIDTH: f64 = 356.0;
 const HEIGHT: f64 = 260.0;
+/// From one series to the next in the legend.
+const LEGEND_WIDTH: f64 = 230.0;
+const LEGEND_LINE: f64 = 18.0;
 /// Room left of, right of, above and below the curves.
 const MARGIN: [f64; 4] = [90.0, 20.0, 46.0, 44.0];
 
@@ -89,31 +93,51 @@ struct Chart<'a> {
 
 impl Chart<'_> {
     fn figure(self) -> String {
-        let mut drawing = Drawing::new(WIDTH, HEIGHT);
-        let [left, right, top, bottom] = MARGIN;
+        let words = self.words();
+        let (wide, narrow) = (self.drawing(WIDTH), self.drawing(NARROW_WIDTH));
+        for_both(&wide.figure(&self.title, &words), &narrow.small_figure(&self.title, &words))
+    }
+
+    fn words(&self) -> String {
+        let said = |series: &Series<'_>| {
+            let said = self.labels.iter().zip(&series.values);
+            let said = said.map(|(label, value)| format!("{label}: {}", (self.show)(*value)));
+            format!("{}: {}", series.name, said.collect::<Vec<_>>().join(", "))
+        };
+        self.series.iter().map(said).collect::<Vec<_>>().join(". ")
+    }
+
+    fn drawing(&self, width: f64) -> Drawing {
+        // Where the legend does not fit on a line, its entries stand below each other.
+        let is_stacked = LEGEND_WIDTH * self.series.len() as f64 > width;
+        let legend_lines = if is_stacked { self.series.len().saturating_sub(1) as f64 } else { 0.0 };
+        let [left, right, mut top, bottom] = MARGIN;
+        top += LEGEND_LINE * legend_lines;
+        let height = HEIGHT + LEGEND_LINE * legend_lines;
+        let mut drawing = Drawing::new(width, height);
         let (low, high) = self.range();
         let x = |index: usize| {
             let steps = self.labels.len().saturating_sub(1).max(1) as f64;
-            left + 20.0 + (WIDTH - left - right - 60.0) * index as f64 / steps
+            left + 20.0 + (width - left - right - 60.0) * index as f64 / steps
         };
         let y = |value: f64| {
             let share = (self.scaled(value) - low) / (high - low).max(1e-9);
-            HEIGHT - bottom - (HEIGHT - top - bottom) * share
+            height - bottom - (height - top - bottom) * share
         };
-        drawing.line((left, top), (left, HEIGHT - bottom), "line", false);
-        drawing.line((left, HEIGHT - bottom), (WIDTH - right, HEIGHT - bottom), "line", false);
+        drawing.line((left, top), (left, height - bottom), "line", false);
+        drawing.line((left, height - bottom), (width - right, height - bottom), "line", false);
         for end in [low, high] {
             let value = if self.is_logarithmic { 10_f64.powf(end) } else { end };
             drawing.text((left - 8.0, y(value) + 4.0), Anchor::End, "ink", false, &(self.show)(value));
         }
         for (index, label) in self.labels.iter().enumerate() {
-            drawing.text((x(index), HEIGHT - bottom + 20.0), Anchor::Middle, "ink", false, label);
+            drawing.text((x(index), height - bottom + 20.0), Anchor::Middle, "ink", false, label);
         }
-        let mut words = Vec::new();
         for (number, series) in self.series.iter().enumerate() {
-            let legend = left + 8.0 + 230.0 * number as f64;
-            drawing.bar((legend, 14.0), (12.0, 12.0), series.colour, true);
-            drawing.text((legend + 18.0, 25.0), Anchor::Start, "ink", false, series.name);
+            let (column, line) = if is_stacked { (0.0, number as f64) } else { (number as f64, 0.0) };
+            let legend = (left + 8.0 + LEGEND_WIDTH * column, 14.0 + LEGEND_LINE * line);
+            drawing.bar(legend, (12.0, 12.0), series.colour, true);
+            drawing.text((legend.0 + 18.0, legend.1 + 11.0), Anchor::Start, "ink", false, series.name);
             let places: Vec<(f64, f64)> =
                 series.values.iter().enumerate().map(|(index, value)| (x(index), y(*value))).collect();
             for pair in places.windows(2).filter(|pair| pair.iter().all(|place| place.1.is_finite())) {
@@ -122,11 +146,8 @@ impl Chart<'_> {
             for place in places.iter().filter(|place| place.1.is_finite()) {
                 drawing.bar((place.0 - 4.0, place.1 - 4.0), (8.0, 8.0), series.colour, true);
             }
-            let said = self.labels.iter().zip(&series.values);
-            let said = said.map(|(label, value)| format!("{label}: {}", (self.show)(*value)));
-            words.push(format!("{}: {}", series.name, said.collect::<Vec<_>>().join(", ")));
         }
-        drawing.figure(&self.title, &words.join(". "))
+        drawing
     }
 
     fn scaled(&self, value: f64) -> f64 {

@@ -2,15 +2,20 @@
 //! band in which the line lies.
 
 use super::scale::LogScale;
-use super::svg::{Anchor, Drawing, escape};
+use super::svg::{Anchor, Drawing, escape, for_both};
 use crate::model::evidence::load::{LoadEvidence, LoadLatency, LoadLimit, LoadStep};
 use crate::report::units::duration_us;
 use std::fmt::Write;
 
-const WIDTH: f64 = 720.0;
+/// For a wide and for a narrow screen.
+const WIDTHS: [f64; 2] = [720.0, 356.0];
 const LEFT: f64 = 70.0;
 /// Room for the names of the curves.
-const RIGHT: f64 = WIDTH - 60.0;
+const NAMES: f64 = 60.0;
+/// Rates closer than this are left out below the curves.
+const RATE_WIDTH: f64 = 56.0;
+/// A rate so close to an end has its words above the others'.
+const NEAR_END: f64 = 90.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 300.0;
 /// More limits than this are in the table only.
@@ -38,30 +43,43 @@ pub(super) fn figures(evidence: &LoadEvidence) -> Vec<String> {
 }
 
 fn curve(evidence: &LoadEvidence) -> Option<String> {
+    let title = "Latency over the offered rate, from when a request was due";
+    let [wide, narrow] = WIDTHS.map(|width| drawing(evidence, width));
+    let ((wide, said), (narrow, _)) = (wide?, narrow?);
+    Some(for_both(&wide.figure(title, &said), &narrow.small_figure(title, &said)))
+}
+
+/// The drawing, and what it says.
+fn drawing(evidence: &LoadEvidence, width: f64) -> Option<(Drawing, String)> {
     let steps = &evidence.steps;
-    let x = LogScale::around(steps.iter().map(|step| step.offered_per_s), LEFT, RIGHT)?;
+    let x = LogScale::around(steps.iter().map(|step| step.offered_per_s), LEFT, width - NAMES)?;
     let latencies = steps.iter().filter_map(|step| step.latency.as_ref());
     let values = latencies.flat_map(|latency| CURVES.map(|(_, _, of)| of(latency)));
     let drawn: Vec<&LoadLimit> = evidence.limits.iter().take(LIMITS_DRAWN).collect();
     let y = LogScale::around(values.chain(drawn.iter().map(|limit| limit.limit_us)), BOTTOM, TOP)?;
-    let mut drawing = Drawing::new(WIDTH, BOTTOM + 44.0);
+    let mut drawing = Drawing::new(width, BOTTOM + 44.0);
     axes(&mut drawing, &x, &y);
     let said = draw_line(&mut drawing, &x, evidence);
-    draw_limits(&mut drawing, &y, &drawn);
+    draw_limits(&mut drawing, (&x, &y), &drawn);
     draw_curves(&mut drawing, &x, &y, steps);
-    Some(drawing.figure("Latency over the offered rate, from when a request was due", &said))
+    Some((drawing, said))
 }
 
 fn axes(drawing: &mut Drawing, x: &LogScale, y: &LogScale) {
     for tick in y.ticks() {
-        drawing.line((LEFT, y.at(tick)), (RIGHT, y.at(tick)), "line", false);
+        drawing.line((LEFT, y.at(tick)), (x.to, y.at(tick)), "line", false);
         drawing.text((LEFT - 8.0, y.at(tick) + 4.0), Anchor::End, "quiet", false, &duration_us(tick));
     }
+    let mut labelled = f64::NEG_INFINITY;
     for tick in x.ticks() {
+        if x.at(tick) - labelled < RATE_WIDTH {
+            continue;
+        }
+        labelled = x.at(tick);
         drawing.line((x.at(tick), BOTTOM), (x.at(tick), BOTTOM + 5.0), "quiet", false);
         drawing.text((x.at(tick), BOTTOM + 20.0), Anchor::Middle, "quiet", false, &format!("{tick}/s"));
     }
-    let below = (0.5 * (LEFT + RIGHT), BOTTOM + 38.0);
+    let below = (0.5 * (LEFT + x.to), BOTTOM + 38.0);
     drawing.text(below, Anchor::Middle, "quiet", false, "requests due per second");
 }
 
@@ -70,19 +88,23 @@ fn draw_line(drawing: &mut Drawing, x: &LogScale, evidence: &LoadEvidence) -> St
     let Some(line) = &evidence.line else { return "one rate".into() };
     let breaks = line.breaks_per_s.or(line.generator_bound_per_s);
     let (from, to) =
-        (line.holds_per_s.map_or(LEFT, |rate| x.at(rate)), breaks.map_or(RIGHT, |rate| x.at(rate)));
+        (line.holds_per_s.map_or(LEFT, |rate| x.at(rate)), breaks.map_or(x.to, |rate| x.at(rate)));
     drawing.shade((from, TOP), (to - from, BOTTOM - TOP), "doubt");
     let mut said = Vec::new();
+    let holds_near = line.holds_per_s.is_some() && from < LEFT + NEAR_END;
     if let Some(holds) = line.holds_per_s {
         drawing.line((from, TOP - 8.0), (from, BOTTOM), "pass", false);
-        drawing.text((from - 5.0, TOP - 12.0), Anchor::End, "pass", true, &format!("holds at {holds}/s"));
+        let anchor = if holds_near { Anchor::Start } else { Anchor::End };
+        let height = if holds_near { TOP - 26.0 } else { TOP - 12.0 };
+        drawing.text((from - 5.0, height), anchor, "pass", true, &format!("holds at {holds}/s"));
         said.push(format!("holds at {holds}/s"));
     }
     if let Some(breaks) = breaks {
         let word = if line.breaks_per_s.is_some() { "breaks" } else { "generator is the limit" };
         drawing.line((to, TOP - 8.0), (to, BOTTOM), "fail", false);
-        let anchor = if to > RIGHT - 90.0 { Anchor::End } else { Anchor::Start };
-        let height = if to > RIGHT - 90.0 { TOP - 26.0 } else { TOP - 12.0 };
+        let is_near = to > x.to - NEAR_END;
+        let anchor = if is_near { Anchor::End } else { Anchor::Start };
+        let height = if is_near && !holds_near { TOP - 26.0 } else { TOP - 12.0 };
         drawing.text((to + 5.0, height), anchor, "fail", true, &format!("{word} at {breaks}/s"));
         said.push(format!("{word} at {breaks}/s"));
     }
@@ -92,7 +114,7 @@ fn draw_line(drawing: &mut Drawing, x: &LogScale, evidence: &LoadEvidence) -> St
             // Left of what was tried.
             drawing.text((LEFT + 4.0, BOTTOM - 8.0), Anchor::Start, "ink", true, &format!("◂ {words}"));
         } else {
-            let is_left = x.at(floor) < 0.5 * (LEFT + RIGHT);
+            let is_left = x.at(floor) < 0.5 * (LEFT + x.to);
             let (anchor, beside) = if is_left { (Anchor::Start, 5.0) } else { (Anchor::End, -5.0) };
             drawing.line((x.at(floor), TOP), (x.at(floor), BOTTOM), "ink", true);
             drawing.text((x.at(floor) + beside, BOTTOM - 8.0), anchor, "ink", true, &words);
@@ -102,7 +124,7 @@ fn draw_line(drawing: &mut Drawing, x: &LogScale, evidence: &LoadEvidence) -> St
     if said.is_empty() { "no rate is decided".into() } else { said.join(", ") }
 }
 
-fn draw_limits(drawing: &mut Drawing, y: &LogScale, limits: &[&LoadLimit]) {
+fn draw_limits(drawing: &mut Drawing, (x, y): (&LogScale, &LogScale), limits: &[&LoadLimit]) {
     let mut known: Vec<f64> = Vec::new();
     for limit in limits {
         let level = y.at(limit.limit_us);
@@ -111,7 +133,7 @@ fn draw_limits(drawing: &mut Drawing, y: &LogScale, limits: &[&LoadLimit]) {
             continue;
         }
         known.push(level);
-        drawing.line((LEFT, level), (RIGHT, level), "ink", true);
+        drawing.line((LEFT, level), (x.to, level), "ink", true);
         let below = if level < TOP + 20.0 { 16.0 } else { -6.0 };
         drawing.text((LEFT + 4.0, level + below), Anchor::Start, "ink", true, &limit.text);
     }

@@ -13,6 +13,7 @@ mod over_time;
 mod plan_trees;
 mod regression;
 mod scale;
+mod sequence;
 mod svg;
 pub(super) mod trend;
 

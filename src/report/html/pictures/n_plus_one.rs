@@ -1,7 +1,7 @@
 //! Each loop as parent and children with the data that flows between them. The
 //! same loop in several scopes is one picture.
 
-use super::svg::{Anchor, Drawing, escape, wrapped};
+use super::svg::{Anchor, Drawing, escape, for_both, wrapped};
 use crate::model::evidence::n_plus_one::{FormCost, LoopGroup, NPlusOneEvidence};
 use crate::report::units;
 use std::fmt::Write;
@@ -10,10 +10,19 @@ use std::fmt::Write;
 const LOOPS_DRAWN: usize = 30;
 /// More children than this are a number.
 const CHILDREN_DRAWN: u64 = 4;
-const WIDTH: f64 = 700.0;
-const BOX_WIDTH: f64 = 540.0;
-const CHARACTERS: usize = 74;
 const LINE: f64 = 18.0;
+
+/// What fits a screen: a statement in a box, and how often beside or below it.
+struct Layout {
+    width: f64,
+    box_width: f64,
+    /// Of a line of a statement, and of the data flow.
+    characters: (usize, usize),
+    is_narrow: bool,
+}
+
+const WIDE: Layout = Layout { width: 700.0, box_width: 540.0, characters: (74, 80), is_narrow: false };
+const NARROW: Layout = Layout { width: 356.0, box_width: 292.0, characters: (38, 36), is_narrow: true };
 
 pub(super) fn figures(evidence: &NPlusOneEvidence) -> Vec<String> {
     let mut drawn: Vec<Vec<&LoopGroup>> = Vec::new();
@@ -49,47 +58,47 @@ fn figure(evidence: &NPlusOneEvidence, same: &[&LoopGroup]) -> String {
 /// The parent's box above, the data flow on the way down, the children below.
 fn tree(group: &LoopGroup) -> String {
     let flow = group.pairs.first().map_or("values".into(), |pair| format!("{} → {}", pair.from, pair.to));
-    let parent = wrapped(&group.parent.text, CHARACTERS, 3);
-    let child = wrapped(&group.child.text, CHARACTERS, 3);
-    let parent_height = 30.0 + LINE * parent.len() as f64;
-    let child_height = 12.0 + LINE * child.len() as f64;
-    let first_child = parent_height + 54.0;
-    let shown = group.executions.min(CHILDREN_DRAWN);
-    let step = 14.0;
-    let height = first_child + child_height + step * shown as f64 + 24.0;
-    let mut drawing = Drawing::new(WIDTH, height);
-    drawing.bar((4.0, 4.0), (BOX_WIDTH, parent_height), "ink", false);
-    write_lines(&mut drawing, (16.0, 22.0), &parent);
     let rows = format!("asked {}, returns {}", times(group.parent_executions), rows(group.parent_rows));
-    drawing.text((16.0, 22.0 + LINE * parent.len() as f64), Anchor::Start, "quiet", true, &rows);
-    let down = 60.0;
-    drawing.arrow((down, parent_height + 4.0), (down, first_child), "fail", false);
-    drawing.text(
-        (down + 14.0, parent_height + 34.0),
-        Anchor::Start,
-        "fail",
-        true,
-        &format!("{flow}, one by one"),
-    );
-    for index in (0..shown).rev() {
-        let shift = step * index as f64;
-        drawing.bar((4.0 + shift, first_child + shift), (BOX_WIDTH, child_height), "fail", false);
-    }
-    write_lines(&mut drawing, (16.0, first_child + 20.0), &child);
     let label = format!("{} ×", units::grouped(group.executions as f64));
-    drawing.text(
-        (BOX_WIDTH + 60.0, first_child + child_height / 2.0 + 6.0),
-        Anchor::Start,
-        "fail",
-        true,
-        &label,
-    );
     let words = format!(
         "Parent: {} ({rows}). Its {flow} feed the child, one by one: {}, {label}",
         group.parent.text, group.child.text
     );
     let title = format!("{} queries where one would do", units::grouped(group.executions as f64));
-    drawing.figure(&title, &words)
+    let [wide, narrow] = [WIDE, NARROW].map(|layout| drawing(&layout, group, &flow, &rows, &label));
+    for_both(&wide.figure(&title, &words), &narrow.small_figure(&title, &words))
+}
+
+fn drawing(layout: &Layout, group: &LoopGroup, flow: &str, rows: &str, label: &str) -> Drawing {
+    let (characters, flow_characters) = layout.characters;
+    let parent = wrapped(&group.parent.text, characters, 3);
+    let child = wrapped(&group.child.text, characters, 3);
+    let flow = wrapped(&format!("{flow}, one by one"), flow_characters, 2);
+    let parent_height = 30.0 + LINE * parent.len() as f64;
+    let child_height = 12.0 + LINE * child.len() as f64;
+    let first_child = parent_height + 36.0 + LINE * flow.len() as f64;
+    let shown = group.executions.min(CHILDREN_DRAWN);
+    let step = 14.0;
+    let bottom = first_child + child_height + step * shown as f64;
+    let mut drawing = Drawing::new(layout.width, bottom + 24.0);
+    drawing.bar((4.0, 4.0), (layout.box_width, parent_height), "ink", false);
+    write_lines(&mut drawing, (16.0, 22.0), &parent);
+    drawing.text((16.0, 22.0 + LINE * parent.len() as f64), Anchor::Start, "quiet", true, rows);
+    let down = 60.0;
+    drawing.arrow((down, parent_height + 4.0), (down, first_child), "fail", false);
+    for (line, text) in flow.iter().enumerate() {
+        let place = (down + 14.0, parent_height + 34.0 + LINE * line as f64);
+        drawing.text(place, Anchor::Start, "fail", true, text);
+    }
+    for index in (0..shown).rev() {
+        let shift = step * index as f64;
+        drawing.bar((4.0 + shift, first_child + shift), (layout.box_width, child_height), "fail", false);
+    }
+    write_lines(&mut drawing, (16.0, first_child + 20.0), &child);
+    let beside = (layout.box_width + 60.0, first_child + child_height / 2.0 + 6.0);
+    let place = if layout.is_narrow { (16.0, bottom + 10.0) } else { beside };
+    drawing.text(place, Anchor::Start, "fail", true, label);
+    drawing
 }
 
 fn write_lines(drawing: &mut Drawing, at: (f64, f64), lines: &[String]) {

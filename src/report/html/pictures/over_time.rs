@@ -2,13 +2,13 @@
 //! happened meanwhile as shaded spans.
 
 use super::scale::LogScale;
-use super::svg::{Anchor, Drawing};
+use super::svg::{Anchor, Drawing, for_both};
 use crate::model::evidence::{LatencyBucket, LatencySeries};
 use crate::report::units::{duration_us, grouped};
 
-const WIDTH: f64 = 680.0;
+/// For a wide and for a narrow screen.
+const WIDTHS: [f64; 2] = [680.0, 356.0];
 const LEFT: f64 = 66.0;
-const RIGHT: f64 = WIDTH - 14.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 200.0;
 /// Spans closer than this have their labels left out.
@@ -22,15 +22,26 @@ pub(super) fn figure(
     title: &str,
     (during, span_end): (&str, &str),
 ) -> Option<String> {
+    let [wide, narrow] = WIDTHS.map(|width| drawing(series, width));
+    let words = words(series);
+    let reading = format!(
+        "<p class=\"quiet\">Each dot: the median of a stretch of time; the line up from it: the slowest, at the time it was \
+         sent. Shaded: {during}, to the dashed line, where {span_end}.</p>"
+    );
+    Some(for_both(&wide?.figure(title, &words), &narrow?.small_figure(title, &words)) + &reading)
+}
+
+fn drawing(series: &LatencySeries, width: f64) -> Option<Drawing> {
+    let right = width - 14.0;
     let last = series.buckets.last()?;
     let end_us = series.spans.iter().map(|span| span.to_us).fold(last.start_us + series.bucket_us, f64::max);
     let values = series.buckets.iter().flat_map(|bucket| [bucket.p50_us, bucket.max_us]);
     let scale = LogScale::around(values, BOTTOM, TOP)?;
-    let x = |us: f64| LEFT + (us / end_us).clamp(0.0, 1.0) * (RIGHT - LEFT);
-    let mut drawing = Drawing::new(WIDTH, BOTTOM + 28.0);
+    let x = |us: f64| LEFT + (us / end_us).clamp(0.0, 1.0) * (right - LEFT);
+    let mut drawing = Drawing::new(width, BOTTOM + 28.0);
     for tick in scale.ticks() {
         let y = scale.at(tick);
-        drawing.line((LEFT, y), (RIGHT, y), "line", false);
+        drawing.line((LEFT, y), (right, y), "line", false);
         drawing.text((LEFT - 6.0, y + 4.0), Anchor::End, "quiet", false, &duration_us(tick));
     }
     for share in [0.0, 0.5, 1.0] {
@@ -58,11 +69,7 @@ pub(super) fn figure(
         drawing.line((at, scale.at(bucket.p50_us)), (at, scale.at(bucket.max_us)), "quiet", false);
         drawing.dot((at, scale.at(bucket.p50_us)), 2.5, "mark");
     }
-    let reading = format!(
-        "<p class=\"quiet\">Each dot: the median of a stretch of time; the line up from it: the slowest, at the time it was \
-         sent. Shaded: {during}, to the dashed line, where {span_end}.</p>"
-    );
-    Some(drawing.figure(title, &words(series)) + &reading)
+    Some(drawing)
 }
 
 fn words(series: &LatencySeries) -> String {
@@ -117,7 +124,7 @@ mod tests {
              deadlock 1 from 25.0 ms to 38.0 ms: slowest 9.00 ms"
         );
         let drawn = figure(&series, "A title", ("a cycle", "the server ends a session")).unwrap();
-        assert_eq!(drawn.matches("<circle").count(), 3);
+        assert_eq!(drawn.matches("<circle").count(), 2 * 3, "once for each width of screen");
         assert!(drawn.contains(">deadlock 1</text>"), "{drawn}");
         assert_eq!(figure(&LatencySeries::default(), "", ("", "")), None);
     }

@@ -43,6 +43,11 @@ pub(super) fn wrapped(text: &str, characters: usize, lines: usize) -> Vec<String
     broken
 }
 
+/// A figure for a wide and one for a narrow screen: the page shows one of them.
+pub(super) fn for_both(wide: &str, narrow: &str) -> String {
+    format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{narrow}</div>")
+}
+
 /// A drawing under construction. All lengths are in pixels of the view box.
 pub(super) struct Drawing {
     width: f64,
