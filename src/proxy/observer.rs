@@ -8,11 +8,12 @@ use super::queue::{Batch, Event, Queue};
 use super::scopes::Scopes;
 use super::session::hashing::Table;
 use super::session::{Ledger, Session};
-use crate::trace::{Header, Losses, RefusedBy, StatementRecord, Trace, TraceEvent, TraceFileError, Writer};
+use crate::trace::{
+    Header, Losses, RefusedBy, StatementRecord, TableName, Trace, TraceEvent, TraceFileError, Writer,
+};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a trace goes.
@@ -167,7 +168,8 @@ impl Observer {
         let session = self.sessions.get(&connection)?;
         let (scope, database) = (session.scope()?.clone(), session.database().cloned());
         // Whoever asks is connected, so that its database is there.
-        self.name_tables(database.as_slice());
+        let named = self.naming.resolve_new(self.ledger.tables(), database);
+        self.write_names(named);
         let judge = self.judge.as_ref()?;
         let mut trace = self.scopes.trace(&scope, self.trace.header.clone());
         trace.tables.clone_from(&self.trace.tables);
@@ -175,8 +177,8 @@ impl Observer {
         Some(judge.judge(&trace))
     }
 
-    fn name_tables(&mut self, databases: &[Arc<str>]) {
-        for table in self.naming.resolve(self.ledger.tables(), databases) {
+    fn write_names(&mut self, named: Vec<TableName>) {
+        for table in named {
             self.event(TraceEvent::Table(table));
         }
     }
@@ -233,8 +235,8 @@ impl Observer {
         }
         self.write_limits();
         self.write_records();
-        let databases = self.ledger.databases().to_vec();
-        self.name_tables(&databases);
+        let named = self.naming.resolve(self.ledger.tables(), self.ledger.databases());
+        self.write_names(named);
         if self.ledger.losses != Losses::default() {
             let losses = std::mem::take(&mut self.ledger.losses);
             self.event(TraceEvent::Loss(losses));
