@@ -51,15 +51,19 @@ async fn a_loop_has_one_fingerprint_live_and_from_a_file_whatever_the_server() {
         ALTER TABLE users RENAME TO people";
     server.connect_to(&clone).await.unwrap().batch_execute(renamed).await.unwrap();
     let wrong = Target::at_url(&server.url_for(&clone)).await.unwrap();
+    let right = Target::at_url(&server.url_for(&database)).await.unwrap();
     let options = Options { traces: vec![file.clone()], ..Options::default() };
-    for target in [&wrong, server] {
-        assert_eq!(found(&judged_on(target, folder.path(), &options).await.unwrap()), live);
+    for (target, is_batched) in [(&wrong, false), (server, false), (&right, true)] {
+        let report = judged_on(target, folder.path(), &options).await.unwrap();
+        assert_eq!(found(&report), live);
+        assert_eq!(evidence(&report).batched.len() == 1, is_batched, "{:?}", evidence(&report).not_batched);
     }
+    let report = judged_on(server, folder.path(), &options).await.unwrap();
+    assert!(evidence(&report).not_batched[0].reason.contains("name that by --url"));
 
     // An older trace has no names: it gets none, neither from this server nor from the right one.
     let unnamed = trace::Trace { tables: Vec::new(), ..named };
     trace::write(&file, &unnamed).unwrap();
-    let right = Target::at_url(&server.url_for(&database)).await.unwrap();
     let expected = without_a_server(&unnamed);
     assert_eq!(expected.1, "buyer");
     for target in [&wrong, &right] {

@@ -107,6 +107,11 @@ async fn prove_loops(
         if is_known || judged.proofs.len() + judged.refusals.len() >= PROOFS_MAX {
             continue;
         }
+        if !recording.is_fresh && context.target.is_ours() {
+            let reason = "its trace came without the recorded database: name that by --url".into();
+            judged.refusals.push(BatchRefusal { fingerprint: group.fingerprint.clone(), reason });
+            continue;
+        }
         context.progress.phase("trying the batched form", None);
         let samples = judged.detection.samples.get(&group.fingerprint).map_or(&[][..], Vec::as_slice);
         match prove(&session, group, samples).await {
