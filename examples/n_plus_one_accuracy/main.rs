@@ -1,6 +1,7 @@
 //! Prints how accurate the N+1 detector is on the labelled set:
 //! `cargo run --example n_plus_one_accuracy`, and with real clients, which it
-//! installs into the target directory: `… -- --clients [PART OF A NAME]`.
+//! installs into the target directory: `… -- --clients [PART OF A NAME]`, or
+//! `… -- --unseen-clients [PART OF A NAME]`.
 #![expect(clippy::print_stdout, reason = "printing is what this example is for")]
 
 mod clients;
@@ -19,10 +20,12 @@ async fn main() -> anyhow::Result<()> {
             pretended();
             Ok(())
         }
-        ["--clients"] => real("").await,
-        ["--clients", wanted] => real(wanted).await,
+        ["--clients"] => real(&clients::SHOP, "").await,
+        ["--clients", wanted] => real(&clients::SHOP, wanted).await,
+        ["--unseen-clients"] => real(&clients::UNSEEN, "").await,
+        ["--unseen-clients", wanted] => real(&clients::UNSEEN, wanted).await,
         ["--as-tokio-postgres", ..] => clients::run_tokio_postgres(&words[1..]).await,
-        _ => anyhow::bail!("nothing, or --clients with a part of a client's name"),
+        _ => anyhow::bail!("nothing, or --clients or --unseen-clients with a part of a client's name"),
     }
 }
 
@@ -42,8 +45,8 @@ fn pretended() {
     }
 }
 
-async fn real(wanted: &str) -> anyhow::Result<()> {
-    let scores = clients::run(wanted).await?;
+async fn real(group: &clients::Group, wanted: &str) -> anyhow::Result<()> {
+    let scores = clients::run(group, wanted).await?;
     let mut all = Score::default();
     println!(
         "| client | scenarios | loops | recall | precision | exact N | right parent | others found | false others |"

@@ -3,8 +3,11 @@
 //! it did.
 //!
 //! The clients come from their registries into the build's target directory.
+//! The unseen ones were written, labelled and counted before the detector saw
+//! any of them.
 
 mod install;
+mod packaged;
 mod tokio_postgres;
 
 pub(crate) use self::tokio_postgres::run as run_tokio_postgres;
@@ -24,7 +27,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SCHEMA: &str = include_str!("schema.sql");
+/// Clients that talk to the same database.
+pub(crate) struct Group {
+    schema: &'static str,
+    clients: &'static [Client],
+}
 
 struct Client {
     name: &'static str,
@@ -32,7 +39,11 @@ struct Client {
     program: &'static str,
 }
 
-const CLIENTS: [Client; 8] = [
+pub(crate) const SHOP: Group = Group { schema: include_str!("schema.sql"), clients: &SHOPS };
+
+pub(crate) const UNSEEN: Group = Group { schema: include_str!("unseen/tracker.sql"), clients: &TRACKERS };
+
+const SHOPS: [Client; 8] = [
     Client { name: "psycopg 3", language: Language::Python, program: "psycopg_shop.py" },
     Client { name: "asyncpg", language: Language::Python, program: "asyncpg_shop.py" },
     Client { name: "SQLAlchemy, psycopg", language: Language::Python, program: "sqlalchemy_shop.py" },
@@ -43,6 +54,24 @@ const CLIENTS: [Client; 8] = [
     Client { name: "tokio-postgres", language: Language::Rust, program: "" },
 ];
 
+const TRACKERS: [Client; 15] = [
+    Client { name: "psycopg2", language: Language::Python, program: "unseen/psycopg2_tracker.py" },
+    Client { name: "pg8000", language: Language::Python, program: "unseen/pg8000_tracker.py" },
+    Client { name: "peewee", language: Language::Python, program: "unseen/peewee_tracker.py" },
+    Client { name: "Tortoise ORM", language: Language::Python, program: "unseen/tortoise_tracker.py" },
+    Client { name: "Pony", language: Language::Python, program: "unseen/pony_tracker.py" },
+    Client { name: "postgres.js", language: Language::Node, program: "unseen/postgres_js_tracker.js" },
+    Client { name: "Knex, Objection", language: Language::Node, program: "unseen/knex_tracker.js" },
+    Client { name: "Drizzle", language: Language::Node, program: "unseen/drizzle_tracker.js" },
+    Client { name: "TypeORM", language: Language::Node, program: "unseen/typeorm_tracker.js" },
+    Client { name: "MikroORM", language: Language::Node, program: "unseen/mikro_orm_tracker.js" },
+    Client { name: "Prisma", language: Language::Node, program: "unseen/prisma_tracker.js" },
+    Client { name: "Active Record", language: Language::Ruby, program: "unseen/active_record_tracker.rb" },
+    Client { name: "JDBC", language: Language::Java, program: "unseen/JdbcTracker.java" },
+    Client { name: "PDO and pg_*", language: Language::Php, program: "unseen/pdo_tracker.php" },
+    Client { name: "lib/pq", language: Language::Go, program: "unseen/lib_pq_tracker.go" },
+];
+
 /// What one client came to.
 pub(crate) struct ClientScore {
     pub(crate) name: &'static str,
@@ -50,11 +79,11 @@ pub(crate) struct ClientScore {
     pub(crate) score: Score,
 }
 
-/// Runs the scenarios of every client whose name contains `wanted`.
-pub(crate) async fn run(wanted: &str) -> anyhow::Result<Vec<ClientScore>> {
+/// Runs the scenarios of every client of a group whose name contains `wanted`.
+pub(crate) async fn run(group: &Group, wanted: &str) -> anyhow::Result<Vec<ClientScore>> {
     let folder = install::folder()?;
     let target = Target::throwaway(&server_options(&folder), &Quiet).await?;
-    let scores = run_on(&target, &folder, wanted).await;
+    let scores = run_on(&target, &folder, group, wanted).await;
     target.close().await?;
     scores
 }
@@ -71,13 +100,22 @@ fn server_options(folder: &Path) -> ThrowawayOptions {
     }
 }
 
-async fn run_on(target: &Target, folder: &Path, wanted: &str) -> anyhow::Result<Vec<ClientScore>> {
+async fn run_on(
+    target: &Target,
+    folder: &Path,
+    group: &Group,
+    wanted: &str,
+) -> anyhow::Result<Vec<ClientScore>> {
     let shop = target.create_database("shop").await?;
     let session = target.connect_to(&shop).await?;
-    session.batch_execute(SCHEMA).await?;
+    session.batch_execute(group.schema).await?;
     drop(session);
     let mut scores = Vec::new();
-    for client in CLIENTS.iter().filter(|client| client.name.contains(wanted)) {
+    for client in group.clients.iter().filter(|client| client.name.contains(wanted)) {
+        if let Some(needed) = packaged::missing(client.language) {
+            println!("skipped: {}: {needed}", client.name);
+            continue;
+        }
         let program = installed(client.language, client.program, folder)?;
         let listed = listed(&program).with_context(|| format!("listing the scenarios of {}", client.name))?;
         let mut score = Score { scenarios: listed.scenarios.len(), ..Score::default() };
@@ -91,7 +129,7 @@ async fn run_on(target: &Target, folder: &Path, wanted: &str) -> anyhow::Result<
         }
         scores.push(ClientScore { name: client.name, versions: listed.versions, score });
     }
-    ensure!(!scores.is_empty(), "no client has `{wanted}` in its name");
+    ensure!(!scores.is_empty(), "no client that runs here has `{wanted}` in its name");
     Ok(scores)
 }
 
