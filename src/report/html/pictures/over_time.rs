@@ -11,8 +11,9 @@ const WIDTHS: [f64; 2] = [680.0, 356.0];
 const LEFT: f64 = 66.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 200.0;
-/// Spans closer than this have their labels left out.
-const LABEL_APART: f64 = 26.0;
+/// Width of a label's character, about, and the room between two labels: what does not fit is left out.
+const CHARACTER: f64 = 8.3;
+const LABELS_APART: f64 = 8.0;
 /// More spans than this are told in a number.
 const SPANS_TOLD: usize = 6;
 
@@ -54,14 +55,17 @@ fn drawing(series: &LatencySeries, width: f64) -> Option<Drawing> {
             &duration_us(end_us * share),
         );
     }
-    let mut labelled = f64::NEG_INFINITY;
-    for span in &series.spans {
+    let labels = labels(series, x);
+    let mut labelled_to = f64::NEG_INFINITY;
+    for (span, label) in series.spans.iter().zip(labels) {
         let (from, to) = (x(span.from_us), x(span.to_us));
         drawing.shade((from, TOP), ((to - from).max(2.0), BOTTOM - TOP), "doubt");
         drawing.line((to, TOP), (to, BOTTOM), "fail", true);
-        if from - labelled >= LABEL_APART {
-            drawing.text((from, TOP - 8.0), Anchor::Start, "ink", true, &span.label);
-            labelled = from;
+        let label_width = width_of(label);
+        let label_from = from.min(width - label_width);
+        if label_from >= labelled_to {
+            drawing.text((label_from, TOP - 8.0), Anchor::Start, "ink", true, label);
+            labelled_to = label_from + label_width + LABELS_APART;
         }
     }
     for bucket in &series.buckets {
@@ -70,6 +74,20 @@ fn drawing(series: &LatencySeries, width: f64) -> Option<Drawing> {
         drawing.dot((at, scale.at(bucket.p50_us)), 2.5, "mark");
     }
     Some(drawing)
+}
+
+/// The labels of the spans, or where one of them does not fit before the next only their last words: numbers.
+fn labels(series: &LatencySeries, x: impl Fn(f64) -> f64) -> Vec<&str> {
+    let fits = series
+        .spans
+        .windows(2)
+        .all(|pair| x(pair[1].from_us) - x(pair[0].from_us) >= width_of(&pair[0].label) + LABELS_APART);
+    let shown = |label: &'_ str| if fits { 0 } else { label.rfind(' ').map_or(0, |space| space + 1) };
+    series.spans.iter().map(|span| &span.label[shown(&span.label)..]).collect()
+}
+
+fn width_of(label: &str) -> f64 {
+    CHARACTER * label.chars().count() as f64
 }
 
 fn words(series: &LatencySeries) -> String {
@@ -126,6 +144,11 @@ mod tests {
         let drawn = figure(&series, "A title", ("a cycle", "the server ends a session")).unwrap();
         assert_eq!(drawn.matches("<circle").count(), 2 * 3, "once for each width of screen");
         assert!(drawn.contains(">deadlock 1</text>"), "{drawn}");
+        let mut crowded = series.clone();
+        let second = LatencySpan { label: "deadlock 2".into(), from_us: 27_000.0, to_us: 39_000.0 };
+        crowded.spans.push(second);
+        let drawn = figure(&crowded, "A title", ("a cycle", "the server ends a session")).unwrap();
+        assert!(drawn.contains(">1</text>") && !drawn.contains(">deadlock 1</text>"), "{drawn}");
         assert_eq!(figure(&LatencySeries::default(), "", ("", "")), None);
     }
 }
