@@ -332,7 +332,7 @@ fn a_volume_that_grew_is_not_the_querys_change() {
 #[test]
 fn the_interval_of_a_budget_says_its_confidence() {
     let page = written(&crate::export::full_run(), Format::Html);
-    assert!(page.contains("dot and bar are the value and its interval at 99.983 %, the upright"), "{page}");
+    assert!(page.contains("the value and its interval at 99.983 %, which decides"), "{page}");
     assert!(page.contains("p95 &lt; 5ms: 4.20 ms (3.78 ms to 4.62 ms at 99.983 %), pass"), "{page}");
 }
 

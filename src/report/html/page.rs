@@ -1,13 +1,18 @@
 //! What the page shows, as plain text for the template: all choosing, ordering
 //! and formatting happens here.
 
-use crate::model::{Finding, Measurement, RunReport, ScenarioReport, Severity, Verdict};
+use crate::model::{Finding, Measurement, RunReport, Scenario, ScenarioReport, Severity, Verdict};
 use crate::report::grid::{self, Grid, GridRow};
+use crate::report::printable::cut;
 use crate::report::units;
 use serde::Serialize;
 
 /// The findings of the first screen.
 const FINDINGS_FIRST: usize = 3;
+
+/// Lines of evidence on the first screen, where there is room for them, and the longest.
+const LINES_FIRST: usize = 2;
+const LINE_CHARS: usize = 300;
 
 /// The whole page.
 #[derive(Serialize)]
@@ -18,6 +23,7 @@ pub(super) struct Page {
     version: String,
     seed: String,
     commit: String,
+    branch: String,
     server: String,
     is_complete: bool,
     verdict: Badge,
@@ -66,6 +72,8 @@ struct FindingCard {
     code: String,
     message: String,
     evidence: String,
+    /// The beginning of the evidence, a line each.
+    first_lines: Vec<String>,
     next_step: String,
     place: String,
 }
@@ -105,7 +113,8 @@ impl Page {
             started_at: report.started_at.clone(),
             version: report.plimsoll_version.clone(),
             seed: report.seed.to_string(),
-            commit: report.environment.git_commit.clone().unwrap_or_default(),
+            commit: report.environment.short_commit().unwrap_or_default().to_owned(),
+            branch: report.environment.git_branch.clone().unwrap_or_default(),
             server,
             is_complete: report.complete,
             verdict: badge(&report.verdict()),
@@ -141,8 +150,12 @@ fn first_title(report: &RunReport) -> &'static str {
 }
 
 fn headline(report: &RunReport) -> String {
-    let failed: Vec<_> =
-        report.scenarios.iter().filter(|s| s.verdict == Verdict::Fail).map(|s| s.scenario.name()).collect();
+    let names = |is_wanted: fn(&Verdict) -> bool| -> Vec<&str> {
+        report.scenarios.iter().filter(|s| is_wanted(&s.verdict)).map(|s| s.scenario.name()).collect()
+    };
+    let failed = names(|verdict| *verdict == Verdict::Fail);
+    let open = names(|verdict| matches!(verdict, Verdict::Inconclusive { .. })).join(", ");
+    let open = if open.is_empty() { open } else { format!("; undecided: {open}") };
     match failed[..] {
         [] => match report.verdict() {
             Verdict::Pass => "every verdict passes".into(),
@@ -155,8 +168,15 @@ fn headline(report: &RunReport) -> String {
             _ => "nothing was asked".into(),
         },
         [one] if report.scenarios.len() == 1 => format!("{one} fails"),
-        [one] => format!("1 of {} scenarios fails: {one}", report.scenarios.len()),
-        _ => format!("{} of {} scenarios fail: {}", failed.len(), report.scenarios.len(), failed.join(", ")),
+        [one] => format!("1 of {} scenarios fails: {one}{open}", report.scenarios.len()),
+        _ => {
+            format!(
+                "{} of {} scenarios fail: {}{open}",
+                failed.len(),
+                report.scenarios.len(),
+                failed.join(", ")
+            )
+        }
     }
 }
 
@@ -198,7 +218,6 @@ fn section(report: &ScenarioReport) -> ScenarioSection {
 }
 
 fn question(report: &ScenarioReport) -> &'static str {
-    use crate::model::Scenario;
     match report.scenario {
         Scenario::SlowQueries => "Does every critical query stay within its budget?",
         Scenario::Regression => "What did this migration do to every query?",
@@ -209,19 +228,21 @@ fn question(report: &ScenarioReport) -> &'static str {
 }
 
 fn card(report: &ScenarioReport, finding: &Finding) -> FindingCard {
+    // A loop is told by its statements; where it ran is a place.
+    let is_scope = report.scenario == Scenario::NPlusOne;
+    let is_named = finding.message.contains(&finding.subject);
+    let location = finding.location.as_ref().map(ToString::to_string);
+    let scope = (is_scope && !is_named).then(|| format!("in {}", finding.subject));
     FindingCard {
         scenario: report.scenario.name(),
-        subject: if finding.message.contains(&finding.subject) {
-            String::new()
-        } else {
-            finding.subject.clone()
-        },
+        subject: if is_named || is_scope { String::new() } else { finding.subject.clone() },
         severity: finding.severity.mark(),
         code: finding.code.to_owned(),
         message: finding.message.clone(),
         evidence: finding.evidence.join("\n"),
+        first_lines: finding.evidence.iter().take(LINES_FIRST).map(|line| cut(line, LINE_CHARS)).collect(),
         next_step: finding.next_step.clone(),
-        place: finding.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+        place: location.into_iter().chain(scope).collect::<Vec<_>>().join(", "),
     }
 }
 

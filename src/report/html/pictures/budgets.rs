@@ -69,7 +69,12 @@ fn timed(volume: &VolumeEvidence) -> Vec<(&str, &BudgetEvidence, f64, f64)> {
 /// Drawn for a wide and for a narrow screen; the page shows one of the two.
 fn time_budgets(volume: &VolumeEvidence) -> Option<String> {
     let (wide, narrow) = (budgets_in(&WIDE, volume)?, budgets_in(&NARROW, volume)?);
-    Some(for_both(&wide, &narrow))
+    let intervals = timed(volume).into_iter().filter_map(|(_, budget, ..)| budget.interval);
+    let reading = format!(
+        "<p class=\"quiet\">Dot and bar: the value and its interval{}, which decides. Upright line: the budget.</p>",
+        confidences(intervals)
+    );
+    Some(for_both(&wide, &narrow) + &reading)
 }
 
 fn budgets_in(layout: &Layout, volume: &VolumeEvidence) -> Option<String> {
@@ -98,11 +103,7 @@ fn budgets_in(layout: &Layout, volume: &VolumeEvidence) -> Option<String> {
             budget.verdict.word()
         ));
     }
-    let title = format!(
-        "Time against budget at {}: dot and bar are the value and its interval{}, the upright line is the budget",
-        volume.volume,
-        confidences(budgets.iter().filter_map(|(_, budget, ..)| budget.interval))
-    );
+    let title = format!("Time against budget at {}", volume.volume);
     Some(drawing.figure(&title, &words.join(". ")))
 }
 
