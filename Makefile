@@ -21,8 +21,11 @@ lint:
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-# The demo's HTML report in headless Chromium; needs node, npm and a Chromium.
+# The demo's HTML report, the page over all runs and a comparison in headless Chromium; needs node,
+# npm and a Chromium.
 html: postgres
 	rm -rf target/html-demo
 	cargo run --release --locked -- demo --keep target/html-demo || [ $$? -eq 1 ]
-	scripts/check-html.sh target/html-demo/reports/*/report.html
+	cargo run --release --locked -- compare tests/it/fixtures/run-format-1.json target/html-demo/reports/*/run.json \
+	  --format html -o target/html-demo/compare.html
+	scripts/check-html.sh target/html-demo/reports/*/report.html target/html-demo/reports/index.html target/html-demo/compare.html
