@@ -3,6 +3,9 @@
 use crate::model::{Finding, RunReport, Severity, Verdict};
 use std::io;
 
+/// Evidence longer than this is cut at a line: GitHub takes 64 KiB of an annotation, and a reader less.
+const EVIDENCE_BYTES: usize = 4_000;
+
 /// How many annotations of a kind GitHub shows of a step.
 const SHOWN: usize = 10;
 
@@ -63,16 +66,31 @@ fn write_finding(scenario: &str, finding: &Finding, out: &mut dyn io::Write) -> 
         properties.push(format!("file={}", property(&location.path.to_string_lossy())));
         properties.push(format!("line={}", location.line));
     }
+    writeln!(out, "::{command} {}::{}", properties.join(","), data(&message(finding)))
+}
+
+/// Message, evidence and next step; of long evidence the beginning, and how much is left out.
+fn message(finding: &Finding) -> String {
     let mut message = finding.message.clone();
-    for line in &finding.evidence {
+    let lines: Vec<&str> = finding.evidence.iter().flat_map(|text| text.lines()).collect();
+    let mut bytes = 0;
+    let fits = |line: &&&str| {
+        bytes += line.len();
+        bytes <= EVIDENCE_BYTES
+    };
+    let shown = lines.iter().take_while(fits).count();
+    for line in &lines[..shown] {
         message.push('\n');
         message.push_str(line);
+    }
+    if shown < lines.len() {
+        message.push_str(&format!("\nand {} lines more, in the other formats", lines.len() - shown));
     }
     if !finding.next_step.is_empty() {
         message.push_str("\nnext: ");
         message.push_str(&finding.next_step);
     }
-    writeln!(out, "::{command} {}::{}", properties.join(","), data(&message))
+    message
 }
 
 /// Escapes as GitHub's runner reads the part after `::`.

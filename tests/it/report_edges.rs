@@ -300,6 +300,13 @@ fn github_gets_the_worst_first_and_no_notes() {
     assert!(kinds.starts_with(&["::error"; 11]) && !said.contains("::notice"), "{said}");
     assert!(said.contains("\nnotes left out: 1"), "{said}");
     assert!(said.contains("not all 11 failures"), "{said}");
+    run.scenarios[0].findings[0].evidence = vec!["a line of a plan\n".repeat(1_000)];
+    let said = written(&run, Format::Github);
+    let long = said.lines().find(|line| line.contains("a line of a plan")).unwrap();
+    assert!(
+        long.len() < 8_000 && long.contains("%0Aand 750 lines more, in the other formats%0Anext: "),
+        "{long}"
+    );
 }
 
 #[test]
