@@ -2,14 +2,16 @@
 //! turns its verdict into the exit code.
 
 use super::arguments::Global;
+use super::interrupt::Interrupts;
 use super::recording::{self, RecordOptions, Recorded};
-use super::session::{Session, with_session};
+use super::session::{Session, seed, url, with_session};
 use super::{ExitCode, Failure, Terminal, environment};
 use crate::capacity;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::deadlock::{Confirmation, Prediction};
 use crate::model::evidence::regression::KeptPlan;
 use crate::model::{MeasurementWarning, RunReport, Scenario, ScenarioReport, Verdict};
+use crate::postgres::Target;
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::proxy::Destination;
@@ -166,10 +168,15 @@ pub(super) async fn execute(
     }
     let kept = KeptRun::create(&global.reports_folder(), &environment::run_id())?;
     let has_results = AtomicBool::new(false);
-    let result = with_session(global, terminal, project, async |session| {
-        run_jobs(session, &kept, jobs, &has_results, global.strict).await
-    })
-    .await;
+    let result = match files_to_judge(global, project, &jobs) {
+        Some(options) => judge_files(global, terminal, project, &kept, &options).await,
+        None => {
+            with_session(global, terminal, project, async |session| {
+                run_jobs(session, &kept, jobs, &has_results, global.strict).await
+            })
+            .await
+        }
+    };
     match result {
         Ok((report, child_code)) => {
             let not_kept = kept.write(&report).and_then(|()| kept.write_page(&report)).err();
@@ -191,6 +198,33 @@ pub(super) async fn execute(
     }
 }
 
+/// The options of a job that only reads traces: where no server is named, none is started for it.
+fn files_to_judge(global: &Global, project: &Project, jobs: &[Job]) -> Option<n_plus_one::Options> {
+    match jobs {
+        [Job::NPlusOne(options)] if url(global, project).is_none() => Some(options.clone()),
+        _ => None,
+    }
+}
+
+async fn judge_files(
+    global: &Global,
+    terminal: &Terminal,
+    project: &Project,
+    kept: &KeptRun,
+    options: &n_plus_one::Options,
+) -> Result<(RunReport, Option<ExitCode>), Failure> {
+    let judging = n_plus_one::run_without_server(project, terminal, options);
+    let entry = Interrupts::default().stop(async { Ok(judging.await?) }).await?;
+    terminal.finish_progress();
+    let report = RunReport {
+        scenarios: vec![entry],
+        complete: true,
+        strict: global.strict,
+        ..empty_report(project, None, seed(global), kept, &[])
+    };
+    Ok((report, None))
+}
+
 async fn run_jobs(
     session: &Session<'_>,
     kept: &KeptRun,
@@ -200,7 +234,10 @@ async fn run_jobs(
 ) -> Result<(RunReport, Option<ExitCode>), Failure> {
     let growing = GrowingReport {
         kept,
-        report: Mutex::new(RunReport { strict, ..empty_report(session, kept, &jobs) }),
+        report: Mutex::new(RunReport {
+            strict,
+            ..empty_report(session.project, Some(session.target), session.seed, kept, &jobs)
+        }),
         plans_written: Mutex::default(),
         has_results,
         terminal: session.terminal,
@@ -288,23 +325,29 @@ fn plan_file_name(plan: &KeptPlan) -> String {
     format!("plans/{}.{}.{label}.json", safe(&plan.query), plan.side.word())
 }
 
-fn empty_report(session: &Session<'_>, kept: &KeptRun, jobs: &[Job]) -> RunReport {
+fn empty_report(
+    project: &Project,
+    target: Option<&Target>,
+    seed: u64,
+    kept: &KeptRun,
+    jobs: &[Job],
+) -> RunReport {
     let mut warnings = Vec::new();
     if cfg!(debug_assertions) {
         warnings.push(MeasurementWarning::DebugBuild);
     }
-    let target = session.target.description().clone();
-    if !target.durability.fsync {
+    let target = target.map(|target| target.description().clone());
+    if target.as_ref().is_some_and(|target| !target.durability.fsync) {
         warnings.push(MeasurementWarning::DurabilityOff { setting: "fsync=off".into() });
     }
     RunReport {
         run_id: kept.run_id(),
         started_at: environment::started_at(),
         plimsoll_version: env!("CARGO_PKG_VERSION").to_owned(),
-        project: session.project.name.clone(),
-        target: Some(target),
-        environment: environment::read(&session.project.root),
-        seed: session.seed,
+        project: project.name.clone(),
+        target,
+        environment: environment::read(&project.root),
+        seed,
         confined_to: jobs.iter().flat_map(Job::confined_to).collect(),
         scenarios: jobs.iter().map(|job| skipped(job.scenario(), NOT_REACHED)).collect(),
         warnings,

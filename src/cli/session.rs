@@ -41,6 +41,15 @@ impl Session<'_> {
 /// The seed where none is asked for: the same run, the same answer.
 const DEFAULT_SEED: u64 = 42;
 
+pub(super) fn seed(global: &Global) -> u64 {
+    global.seed.unwrap_or(DEFAULT_SEED)
+}
+
+/// The server that the command line or the project names; none: a throwaway one.
+pub(super) fn url<'a>(global: &'a Global, project: &'a Project) -> Option<&'a str> {
+    global.url.as_deref().or(project.settings.database.url.as_deref())
+}
+
 /// The project, checked whole: its files, its specs, and the options that name
 /// parts of it. Nothing has been touched yet.
 pub(super) fn load_project(global: &Global) -> Result<Project, Failure> {
@@ -92,12 +101,11 @@ pub(super) async fn with_session<T>(
     project: &Project,
     work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let url = global.url.as_ref().or(project.settings.database.url.as_ref());
     let interrupts = Interrupts::default();
-    let target = interrupts.stop(open(global, terminal, project, url.map(String::as_str))).await?;
+    let target = interrupts.stop(open(global, terminal, project, url(global, project))).await?;
     let result = {
         let databases = Databases::new(project, &target, terminal);
-        let seed = global.seed.unwrap_or(DEFAULT_SEED);
+        let seed = seed(global);
         let session = Session {
             terminal,
             project,

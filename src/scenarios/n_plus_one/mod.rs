@@ -28,5 +28,5 @@ mod weave;
 mod whole;
 
 pub use detect::{ArgumentSet, DetectOptions, Detection, detect};
-pub use run::{Options, judge, read_baseline, run};
+pub use run::{Options, judge, read_baseline, run, run_without_server};
 pub use tables::table_names;

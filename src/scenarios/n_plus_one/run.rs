@@ -13,7 +13,8 @@ use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{
     BatchProof, BatchRefusal, Growth, JoinProof, NPlusOneEvidence, RoundTripCost,
 };
-use crate::model::{Finding, MeasurementWarning, Scenario, ScenarioReport, Verdict};
+use crate::model::{Finding, MeasurementWarning, Progress, Scenario, ScenarioReport, Verdict};
+use crate::postgres::Target;
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::stats::clock;
@@ -51,7 +52,7 @@ pub struct Options {
 struct Recording {
     name: String,
     trace: Trace,
-    database: String,
+    database: Option<String>,
     /// Recorded on that database just now, so that its numbers of tables mean something there.
     is_fresh: bool,
 }
@@ -61,6 +62,32 @@ struct Recording {
 /// # Errors
 /// A trace or baseline file cannot be read, or the server is lost.
 pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
+    let place = Place { project: context.project, target: Some(context.target), progress: context.progress };
+    let report = run_at(&place, options).await?;
+    (context.checkpoint)(&report);
+    Ok(report)
+}
+
+/// Judges trace files where there is no server: no batched form is tried.
+///
+/// # Errors
+/// A trace or baseline file cannot be read.
+pub async fn run_without_server(
+    project: &Project,
+    progress: &dyn Progress,
+    options: &Options,
+) -> anyhow::Result<ScenarioReport> {
+    run_at(&Place { project, target: None, progress }, options).await
+}
+
+/// What traces are judged with.
+struct Place<'a> {
+    project: &'a Project,
+    target: Option<&'a Target>,
+    progress: &'a dyn Progress,
+}
+
+async fn run_at(context: &Place<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
     let start = clock::now();
     let settings = &context.project.settings.n_plus_one;
     let mut recordings = read_traces(context, options)?;
@@ -86,19 +113,24 @@ pub async fn run(context: &Context<'_>, options: &Options) -> anyhow::Result<Sce
     }
     let mut report = judged.report(&known, &options.round_trips_us);
     report.duration_ms = u64::try_from((clock::now() - start).as_millis()).unwrap_or(u64::MAX);
-    (context.checkpoint)(&report);
     Ok(report)
 }
 
 /// Tries the batched form of each new loop; loops that are alike only once.
 async fn prove_loops(
-    context: &Context<'_>,
+    context: &Place<'_>,
     recording: &Recording,
     judged: &mut Judged,
     found: std::ops::Range<usize>,
 ) {
-    let Ok(session) = context.target.connect_to(&recording.database).await else {
-        return;
+    // A trace from a file is of a database that a server of our own has not.
+    let server = context.target.filter(|target| recording.is_fresh || !target.is_ours());
+    let session = match server.zip(recording.database.as_deref()) {
+        None => None,
+        Some((target, database)) => match target.connect_to(database).await {
+            Ok(session) => Some(session),
+            Err(_) => return,
+        },
     };
     for at in found {
         let group = &judged.detection.loops[at];
@@ -107,33 +139,33 @@ async fn prove_loops(
         if is_known || judged.proofs.len() + judged.refusals.len() >= PROOFS_MAX {
             continue;
         }
-        if !recording.is_fresh && context.target.is_ours() {
+        let Some(session) = &session else {
             let reason = "its trace came without the recorded database: name that by --url".into();
             judged.refusals.push(BatchRefusal { fingerprint: group.fingerprint.clone(), reason });
             continue;
-        }
+        };
         context.progress.phase("trying the batched form", None);
         let samples = judged.detection.samples.get(&group.fingerprint).map_or(&[][..], Vec::as_slice);
-        match prove(&session, group, samples).await {
+        match prove(session, group, samples).await {
             Ok(proof) => judged.proofs.push(proof),
             Err(refusal) => judged.refusals.push(refusal),
         }
         if let Some(parent) = judged.detection.parents.get(&group.fingerprint) {
-            judged.joins.extend(prove_join(&session, group, parent).await);
+            judged.joins.extend(prove_join(session, group, parent).await);
         }
     }
 }
 
-fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<Recording>> {
+fn read_traces(context: &Place<'_>, options: &Options) -> anyhow::Result<Vec<Recording>> {
     let settings = &context.project.settings.n_plus_one;
-    let database = context.target.database().to_owned();
+    let database = context.target.map(|target| target.database().to_owned());
     let mut traces: Vec<Recording> = options
         .recorded
         .iter()
         .map(|(name, trace, database)| Recording {
             name: name.clone(),
             trace: trace.clone(),
-            database: database.clone(),
+            database: Some(database.clone()),
             is_fresh: true,
         })
         .collect();
@@ -153,12 +185,13 @@ fn read_traces(context: &Context<'_>, options: &Options) -> anyhow::Result<Vec<R
 }
 
 /// Best effort: without names the report shows what the statements say.
-async fn name_tables(context: &Context<'_>, recording: &mut Recording) {
+async fn name_tables(context: &Place<'_>, recording: &mut Recording) {
     let trace = &mut recording.trace;
     if !recording.is_fresh || !trace.tables.is_empty() || trace.statements.is_empty() {
         return;
     }
-    if let Ok(session) = context.target.connect_to(&recording.database).await
+    if let (Some(target), Some(database)) = (context.target, &recording.database)
+        && let Ok(session) = target.connect_to(database).await
         && let Err(error) = resolve_tables(&session, trace).await
     {
         context.progress.say(&format!("tables stay without names: {error}"));

@@ -187,6 +187,41 @@ async fn a_trace_file_names_the_tables_of_its_columns() {
     assert_eq!((table.schema.as_str(), table.name.as_str(), column), ("public", "users", "email"));
 }
 
+/// Neither the recorded server nor PostgreSQL's programs are needed to judge a file.
+#[tokio::test]
+async fn a_trace_file_is_judged_without_a_server() {
+    let database = support::database("trace_alone").await;
+    database
+        .execute(
+            "CREATE TABLE users AS SELECT n AS id, 'x' || n AS email FROM generate_series(1, 10) n;
+             CREATE TABLE orders AS SELECT n AS id, n AS user_id FROM generate_series(1, 10) n",
+        )
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    let script =
+        "SELECT o.user_id AS buyer, u.email FROM orders o JOIN users u ON u.id = o.user_id ORDER BY 1;
+        SELECT format('SELECT email FROM users WHERE id = %s', n) FROM generate_series(1, 10) n \\gexec\n";
+    std::fs::write(folder.path().join("app.sql"), script).unwrap();
+    let psql = psql();
+    let output = recording(folder.path(), &["trace", "--", &psql, "-qXAt", "-f", "app.sql"])
+        .env("DATABASE_URL", database.target.url_for(&database.name))
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let output = plimsoll(folder.path())
+        .args(["n-plus-one", "--trace", "plimsoll.trace", "--format", "json"])
+        .env("PLIMSOLL_POSTGRES_BIN", "/nonexistent/bin")
+        .env_remove("DATABASE_URL")
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["target"], &report["complete"]), (&serde_json::Value::Null, &true.into()));
+    let evidence = &report["scenarios"][0]["evidence"]["n-plus-one"];
+    assert_eq!(evidence["loops"][0]["pairs"][0]["from"], "orders.user_id");
+    assert!(evidence["not_batched"][0]["reason"].as_str().unwrap().contains("--url"), "{evidence}");
+}
+
 /// Folders of sockets below a directory for temporary files.
 fn socket_folders(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
