@@ -252,13 +252,11 @@ async fn a_look_up_is_joined_to_its_parent_where_the_parents_values_are_known() 
         |options| options.keeps_values = true,
         async |clients: Vec<Client>| {
             emails_per_row(&clients[0]).await;
+            let named = "SELECT email FROM users WHERE id = $1 AND email <> 'user7@example.com' LIMIT 21";
             let mut known = BTreeSet::new();
             for order in clients[1].query(with_gaps, &[]).await.unwrap() {
                 if let Some(user) = order.get::<_, Option<i32>>(1).filter(|user| known.insert(*user)) {
-                    clients[1]
-                        .query("SELECT email FROM users WHERE id = $1 LIMIT 21", &[&user])
-                        .await
-                        .unwrap();
+                    clients[1].query(named, &[&user]).await.unwrap();
                 }
             }
         },
@@ -278,6 +276,7 @@ async fn a_look_up_is_joined_to_its_parent_where_the_parents_values_are_known() 
     assert_eq!((round_trips(listed), listed.parent_rows, listed.values), ((21, 1), 20, 20));
     assert_eq!((round_trips(gaps), gaps.parent_rows, gaps.values), ((100, 1), 159, 99));
     assert_eq!((gaps.looped.rows, gaps.joined.rows), (159, 159));
+    assert!(gaps.joined_sql.contains("FROM users WHERE email <> 'user7@example.com')"), "{gaps:?}");
     assert!(joined.iter().all(|proof| proof.joined.buffers < proof.looped.buffers), "{joined:#?}");
     let lines = report.findings.iter().flat_map(|finding| &finding.evidence);
     let said: Vec<&String> = lines.filter(|line| line.contains("of the parent, the same rows")).collect();

@@ -5,13 +5,15 @@
 //! per row is joined laterally to the list of keys, which keeps its meaning.
 
 use super::reading::numbered;
+use crate::postgres::quote_literal;
+use crate::sql::lexer::{TokenKind, tokens};
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Query, Select, SelectItem, SetExpr, Statement,
     Value, ValueWithSpan, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// A child and its batched form. Both have the same parameters, but that the
@@ -45,7 +47,10 @@ pub(super) struct Child {
 impl Child {
     /// Reads a shape. The error is a phrase after "because".
     pub(super) fn parse(shape: &str) -> Result<Self, String> {
-        let sql = numbered(shape);
+        Self::read(numbered(shape))
+    }
+
+    fn read(sql: String) -> Result<Self, String> {
         let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
             .map_err(|error| format!("its text cannot be parsed ({error})"))?;
         let Ok([Statement::Query(query)]) = <[Statement; 1]>::try_from(parsed) else {
@@ -69,6 +74,25 @@ impl Child {
         self.query.limit_clause = None;
         self.sql = self.query.to_string();
         Some(self)
+    }
+
+    /// The child with `$1` for its key and a value for each of its other parameters (places from
+    /// zero). None where a value is missing.
+    pub(super) fn with_values(&self, key: usize, values: &BTreeMap<usize, String>) -> Option<Self> {
+        let mut sql = String::with_capacity(self.sql.len() + 16);
+        for token in tokens(&self.sql) {
+            let text = token.text(&self.sql);
+            if token.kind != TokenKind::PositionalParameter {
+                sql.push_str(text);
+                continue;
+            }
+            let at = text.get(1..)?.parse::<usize>().ok()?.checked_sub(1)?;
+            match at == key {
+                true => sql.push_str("$1"),
+                false => sql.push_str(&quote_literal(values.get(&at)?)),
+            }
+        }
+        Self::read(sql).ok()
     }
 
     /// Joins the child to its parent, a statement without parameters: every row of the parent, with
@@ -305,10 +329,10 @@ fn lateral_form(child_sql: &str, keys: &[String]) -> Result<String, String> {
     let name = |at: usize| if keys.len() == 1 { "key".to_owned() } else { format!("key_{}", at + 1) };
     let mut child = String::with_capacity(child_sql.len() + 16);
     let mut replaced = BTreeSet::new();
-    for token in crate::sql::lexer::tokens(child_sql) {
+    for token in tokens(child_sql) {
         let text = token.text(child_sql);
         let key = keys.iter().position(|key| key == text);
-        match key.filter(|_| token.kind == crate::sql::lexer::TokenKind::PositionalParameter) {
+        match key.filter(|_| token.kind == TokenKind::PositionalParameter) {
             Some(at) => {
                 child.push_str(&format!("batch.{}", name(at)));
                 replaced.insert(at);
@@ -436,6 +460,19 @@ mod tests {
         ] {
             assert_eq!(join(child, parent), None, "{child} / {parent}");
         }
+    }
+
+    #[test]
+    fn what_is_always_the_same_is_written_into_the_join() {
+        let child = "SELECT id FROM users WHERE name = $1 AND tenant = $2 AND id = $3";
+        let child = Child::parse(&crate::sql::shape::shape(child).text).unwrap();
+        let values =
+            |known: &[(usize, &str)]| known.iter().map(|(at, value)| (*at, (*value).into())).collect();
+        let written = child.with_values(2, &values(&[(0, "O'Neil?"), (1, "7")])).unwrap();
+        let joined = written.join("SELECT user_id FROM orders", "user_id").unwrap();
+        assert!(joined.joined_sql.contains("WHERE name = 'O''Neil?' AND tenant = '7')"), "{joined:?}");
+        assert!(joined.child_sql.ends_with("id = $1"), "{joined:?}");
+        assert!(child.with_values(2, &values(&[(0, "a")])).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::batch::{Child, Join};
 use super::parent::KnownParent;
 use super::prove::{GUARD, ROUNDS, buffers, bytes, median, query};
+use super::reading::read;
 use crate::model::evidence::n_plus_one::{FormCost, JoinProof, LoopGroup};
 use crate::postgres::{Session, volatile_functions};
 use crate::sql::calls::called;
@@ -22,18 +23,25 @@ pub(super) async fn prove_join(
     group: &LoopGroup,
     parent: &KnownParent,
 ) -> Option<JoinProof> {
-    let child = Child::parse(&group.child.text).ok()?;
-    // The key is the child's first placeholder; behind it only a LIMIT that cuts nothing off.
-    let (child, is_limited) = match (parent.position, child.join(&parent.sql, &parent.column)) {
-        (0, Some(join)) => (join, false),
-        (0, None) => (child.without_limit(1)?.join(&parent.sql, &parent.column)?, true),
-        _ => return None,
-    };
+    let (join, is_limited) = written(&group.child.text, parent)?;
     session.batch_execute(GUARD).await.ok()?;
-    let proof = try_both(session, &child, &parent.column, is_limited).await;
+    let proof = try_both(session, &join, &parent.column, is_limited).await;
     session.batch_execute("ROLLBACK").await.ok()?;
     let proof = proof.ok().flatten()?;
     Some(JoinProof { fingerprint: group.fingerprint.clone(), ..proof })
+}
+
+/// The join, and whether a LIMIT of the child was left out, which then must cut nothing off.
+fn written(shape: &str, parent: &KnownParent) -> Option<(Join, bool)> {
+    let join = |child: &Child| {
+        child.with_values(parent.position, &parent.constants)?.join(&parent.sql, &parent.column)
+    };
+    let child = Child::parse(shape).ok()?;
+    if let Some(join) = join(&child) {
+        return Some((join, false));
+    }
+    let last = read(shape).placeholders.len().checked_sub(1)?;
+    Some((join(&child.without_limit(last)?)?, true))
 }
 
 /// A row of the parent with one of the child, or with none; as bytes.
