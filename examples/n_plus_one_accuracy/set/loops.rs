@@ -424,6 +424,25 @@ fn nested() -> Vec<Labelled> {
 
     let mut app = App::new();
     let c = app.connect();
+    for order in app.orders(c, orders(12, 1000, 44)) {
+        let team = int(&order[1]) % 3 + 1;
+        app.ask(c, "SELECT id, team_id FROM members WHERE id = $1 LIMIT 1")
+            .bind(vec![order[1].clone()])
+            .columns(&["members.id", "members.team_id"])
+            .rows(vec![vec![order[1].clone(), V::I(team)]]);
+        app.ask(c, "SELECT id, name FROM teams WHERE id = $1 LIMIT 1")
+            .bind(row![team])
+            .columns(&["teams.id", "teams.name"])
+            .rows(vec![row![team, "a name"]]);
+    }
+    set.push(looped(
+        "a row that holds the number in its own LIMIT",
+        app,
+        &[("from orders", "from members", 12), ("from members", "from teams", 12)],
+    ));
+
+    let mut app = App::new();
+    let c = app.connect();
     for order in app.orders(c, orders(8, 1000, 43)) {
         let address = int(&order[1]) + 5000;
         app.ask(c, "SELECT id, address_id FROM users WHERE id = $1")

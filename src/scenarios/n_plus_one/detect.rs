@@ -12,7 +12,6 @@ use super::group::{Group, GroupKey, connections, group, most_per_parent, per_par
 use super::judge::{Judgement, Signs, judge, signs};
 use super::parent::{KnownParent, known_parent};
 use super::positions::deciding_positions;
-use super::reading::Role;
 use super::repeats::repeats;
 use super::sources::Sources;
 use super::weave::{Assignments, Workers, Woven, weave};
@@ -260,7 +259,7 @@ impl Pass {
     /// Placeholders of an execution whose values stand in columns of a result set.
     fn matches(&self, executions: &Executions<'_>, member: usize, result: usize) -> Vec<(usize, usize)> {
         let placeholders = &executions.shapes[executions.all[member].shape].reading.placeholders;
-        let asked = placeholders.iter().enumerate().filter(|(_, found)| found.role != Role::Carried);
+        let asked = placeholders.iter().enumerate().filter(|(_, found)| found.asks());
         let values = asked.filter_map(|(at, _)| Some((at, executions.key(member, at)?)));
         values
             .flat_map(|(at, value)| self.sources.holding(result, value).map(move |source| (at, source)))

@@ -109,7 +109,7 @@ fn fed(group: &LoopGroup, reading: &Reading) -> Result<Fed, String> {
                 let (table, column) = from.ok_or("the parent's column is not one of a table")?;
                 columns.push((table.to_owned(), column.to_owned()));
             }
-            None if placeholder.role == Role::Carried && position + 1 == reading.placeholders.len() => {
+            None if placeholder.role == Role::Count && position + 1 == reading.placeholders.len() => {
                 limit = Some(position);
             }
             None => return Err(unknown()),

@@ -65,7 +65,7 @@ pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<usiz
 fn add(executions: &Executions<'_>, sources: &mut Sources, execution: usize, explained: &mut [Explained]) {
     let shape = executions.all[execution].shape;
     for (position, placeholder) in executions.shapes[shape].reading.placeholders.iter().enumerate() {
-        let value = executions.key(execution, position).filter(|_| placeholder.role != Role::Carried);
+        let value = executions.key(execution, position).filter(|_| placeholder.asks());
         let Some(value) = value else { continue };
         let feeding: Vec<usize> = feeding(executions, sources, shape, position, value)
             .filter(|(_, results)| results.iter().rev().any(|result| executions.can_feed(*result, execution)))

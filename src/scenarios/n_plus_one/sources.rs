@@ -179,13 +179,16 @@ fn remember(known: &mut Vec<(usize, Vec<usize>)>, source: usize, result: usize) 
 /// count as echoes; and the same number in another column is another thing.
 fn is_echo(executions: &Executions<'_>, execution: usize, name: &ResultColumn, value: ValueHash) -> bool {
     let (record, shape) = (executions.all[execution].record, executions.all[execution].shape);
-    let placeholders = &executions.shapes[shape].reading.placeholders;
+    let reading = &executions.shapes[shape].reading;
     record.rows == 1
         && (0..record.arguments.len()).any(|position| {
-            let compared = placeholders.get(position).and_then(|placeholder| placeholder.column.as_ref());
+            let compared =
+                reading.placeholders.get(position).and_then(|placeholder| placeholder.column.as_ref());
             let is_same_column = compared.is_none_or(|column| {
                 column.column == name.name || Some(&column.column) == name.source_name.as_ref()
             });
-            is_same_column && executions.single(execution, position) == Some(value)
+            !reading.is_count(position)
+                && is_same_column
+                && executions.single(execution, position) == Some(value)
         })
 }

@@ -37,7 +37,9 @@ pub(super) enum Role {
     Range,
     /// LIKE and its kin.
     Pattern,
-    /// LIMIT, OFFSET, a value written or put out: never a key.
+    /// How many rows: LIMIT, OFFSET, FETCH FIRST. Never a key, and no row's value.
+    Count,
+    /// A value written or put out: never a key.
     Carried,
 }
 
@@ -71,7 +73,19 @@ pub(super) struct Reading {
     pub(super) is_declare: bool,
 }
 
+impl Placeholder {
+    /// Whether rows are asked for by it.
+    pub(super) fn asks(&self) -> bool {
+        !matches!(self.role, Role::Count | Role::Carried)
+    }
+}
+
 impl Reading {
+    /// Whether a placeholder only says how many rows.
+    pub(super) fn is_count(&self, position: usize) -> bool {
+        self.placeholders.get(position).is_some_and(|placeholder| placeholder.role == Role::Count)
+    }
+
     /// What a placeholder is compared with, for people: `users.id`, else its number.
     pub(super) fn compared_name(&self, position: usize) -> String {
         let placeholder = self.placeholders.get(position);
@@ -168,7 +182,7 @@ mod tests {
     fn placeholders_know_their_columns() {
         for (statement, expected) in [
             ("select * from users where id = $1", "lookup users.id"),
-            ("select * from users u where u.id=$1 limit $2", "lookup users.id, carried"),
+            ("select * from users u where u.id=$1 limit $2", "lookup users.id, count"),
             ("select u.* from users u join orders o on o.user_id = u.id where o.id = $1", "lookup orders.id"),
             ("select * from \"Users\" where \"Users\".\"userId\" = 5", "lookup Users.userId"),
             ("select * from t where id in ($1, $2)", "lookup t.id"),
@@ -189,7 +203,9 @@ mod tests {
             ("select exists(select 1 from t where t.a = $1)", "carried, lookup t.a"),
             ("update t set a = $1, b = $2 where id = $3", "carried t.a, carried t.b, lookup t.id"),
             ("insert into t (a, b) values ($1, $2)", "carried, carried"),
-            ("select * from t limit 10 offset 20", "carried, carried"),
+            ("select * from t limit 10 offset 20", "count, count"),
+            ("select * from t order by id offset $1 rows fetch first $2 rows only", "count, count"),
+            ("select * from t limit ($1)", "count"),
             ("select * from t where name like $1", "pattern t.name"),
             ("select * from t where a is not distinct from $1", "lookup t.a"),
             ("select * from t where data @> $1 and data ? 'k'", "lookup t.data, lookup t.data"),

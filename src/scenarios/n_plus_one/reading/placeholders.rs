@@ -19,7 +19,7 @@ pub(super) fn placeholders(words: &Words<'_>, tables: &[Table]) -> Vec<Placehold
             continue;
         }
         let mut placeholder = placeholder(words, at, at, tables);
-        if assigning {
+        if assigning && placeholder.role != Role::Count {
             placeholder.role = Role::Carried;
         }
         found.push(placeholder);
@@ -40,6 +40,7 @@ fn placeholder(words: &Words<'_>, first: usize, last: usize, tables: &[Table]) -
         },
         Some(TokenKind::OpenParenthesis | TokenKind::Comma) => in_parentheses(words, first, last, tables),
         Some(TokenKind::Word) => match words.word(before).as_str() {
+            "limit" | "offset" | "first" | "next" => Placeholder { role: Role::Count, column: None },
             "between" => Placeholder { role: Role::Range, column: operand_before(words, before, 0, tables) },
             "and" if before >= 2 && words.is(before - 2, "between") => {
                 Placeholder { role: Role::Range, column: operand_before(words, before - 2, 0, tables) }

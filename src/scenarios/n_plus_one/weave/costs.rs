@@ -98,7 +98,9 @@ impl Weaver<'_, '_> {
         let source = &self.sources.list[at.source];
         let parent = self.executions.results[at.result].execution;
         let (record, opener) = (self.executions.all[execution].record, self.executions.all[parent].record);
-        let is_echo = (0..opener.arguments.len()).any(|at| self.executions.single(parent, at) == Some(value));
+        let reading = &self.executions.shapes[self.executions.all[parent].shape].reading;
+        let is_echo = (0..opener.arguments.len())
+            .any(|at| !reading.is_count(at) && self.executions.single(parent, at) == Some(value));
         let is_elsewhere = self.workers == Workers::Connections && record.connection != opener.connection;
         let transaction = match (opener.transaction, record.transaction) {
             (Some(one), Some(other)) if one != other => OTHER_TRANSACTION,
