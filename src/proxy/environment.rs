@@ -36,8 +36,12 @@ pub fn changes(
         };
         changes.push((name.to_owned(), Some(url.with_endpoint(&host, port))));
     }
-    changes.push(("PGHOST".into(), Some(host.clone())));
-    changes.push(("PGHOSTADDR".into(), Some(host)));
+    // The address is numeric, so PGHOSTADDR says nothing more; where it is set, Go's lib/pq
+    // refuses to connect, and libpq leaves the host that the application itself names.
+    if inherited("PGHOSTADDR").is_some() {
+        changes.push(("PGHOSTADDR".into(), None));
+    }
+    changes.push(("PGHOST".into(), Some(host)));
     changes.push(("PGPORT".into(), Some(port.to_string())));
     for (name, value) in [
         ("PGUSER", upstream.user()),
@@ -149,11 +153,13 @@ mod tests {
                 ("PGSERVICE", "x"),
                 ("PGGSSENCMODE", "require"),
                 ("PGSSLNEGOTIATION", "direct"),
+                ("PGHOSTADDR", "10.0.0.1"),
             ],
             &[],
         );
         for (name, expected) in [
             ("PGHOST", Some(Some("127.0.0.1"))),
+            ("PGHOSTADDR", Some(None)),
             ("PGPORT", Some(Some("6432"))),
             ("PGUSER", Some(Some("ann"))),
             ("PGPASSWORD", Some(Some("p@w"))),
