@@ -36,6 +36,7 @@ fn pretended() {
         ("adversarial", set::adversarial()),
         ("unseen styles", set::unseen()),
         ("from the field", set::field()),
+        ("more rows than kept", set::cut()),
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
         ("pooled (300, seed 5)", set::pooled(300, 5)),

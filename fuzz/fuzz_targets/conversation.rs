@@ -30,7 +30,7 @@ fuzz_target!(|input: (u8, Vec<Piece>)| {
 });
 
 fn follow(pieces: &[Piece], chunk: usize) -> String {
-    let bounds = Bounds { values_per_column: 8, columns: 4, elements_per_argument: 4, ..Bounds::default() };
+    let bounds = Bounds { values_per_result: 8, columns: 4, elements_per_argument: 4, ..Bounds::default() };
     let mut ledger = Ledger::new(ValueHasher::new(1), bounds, true);
     let mut session = Session::new(1);
     let mut bytes = Vec::new();

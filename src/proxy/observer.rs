@@ -9,7 +9,7 @@ use super::scopes::Scopes;
 use super::session::hashing::Table;
 use super::session::{Ledger, Session};
 use crate::trace::{
-    Header, Losses, RefusedBy, StatementRecord, TableName, Trace, TraceEvent, TraceFileError, Writer,
+    Header, Losses, MEMORY_BYTES_MAX, RefusedBy, TableName, Trace, TraceEvent, TraceFileError, Writer,
 };
 use std::fs::File;
 use std::io::BufWriter;
@@ -30,7 +30,7 @@ pub enum Destination {
 
 impl Default for Destination {
     fn default() -> Self {
-        Self::Memory { bytes_max: 2 * 1024 * 1024 * 1024 }
+        Self::Memory { bytes_max: MEMORY_BYTES_MAX }
     }
 }
 
@@ -196,7 +196,7 @@ impl Observer {
         let mut records = std::mem::take(&mut self.ledger.records);
         for record in records.drain(..) {
             if self.judge.is_some() {
-                self.scopes.add(&record, size_of_record(&record));
+                self.scopes.add(&record, record.memory_bytes());
             }
             self.event(TraceEvent::Statement(record));
         }
@@ -217,7 +217,7 @@ impl Observer {
             }
             Sink::Memory { bytes_max, bytes } => {
                 if let TraceEvent::Statement(record) = &event {
-                    let size = size_of_record(record);
+                    let size = record.memory_bytes();
                     if *bytes + size > *bytes_max {
                         self.ledger.losses.statements += 1;
                         return;
@@ -251,12 +251,4 @@ impl Observer {
         trace.complete &= failure.is_none();
         Observed { trace, failure, without_names: naming.failure }
     }
-}
-
-/// What a record takes in memory; what records share is not counted.
-fn size_of_record(record: &StatementRecord) -> usize {
-    let values: usize = record.values.iter().map(|column| column.hashes.len() * 8 + 24).sum();
-    let kept: usize = record.kept_arguments.iter().flatten().flatten().map(|text| text.len() + 24).sum();
-    let text = record.kept_text.as_ref().map_or(0, String::len);
-    size_of::<StatementRecord>() + values + kept + text + record.arguments.len() * 24
 }

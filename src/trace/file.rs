@@ -10,7 +10,7 @@
 //! event, is read as far as it goes and says so.
 
 use super::codec::{Input, Output, ReadTables, WrittenTables, read_event, write_event};
-use super::model::{Bounds, Header, RefusedBy, Trace, TraceEvent};
+use super::model::{Bounds, Header, MEMORY_BYTES_MAX, RefusedBy, Trace, TraceEvent};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -61,7 +61,7 @@ impl<W: Write> Writer<W> {
         output.text(&header.source);
         for bound in [
             u64::from(header.bounds.shape_bytes),
-            u64::from(header.bounds.values_per_column),
+            u64::from(header.bounds.values_per_result),
             u64::from(header.bounds.columns),
             u64::from(header.bounds.elements_per_argument),
         ] {
@@ -213,22 +213,26 @@ fn read_header(input: &mut Input<'_>) -> Result<Header, &'static str> {
     let (hash_key_id, started_at_us) = (input.fixed()?, input.fixed()?.cast_signed());
     let source = input.text()?;
     let mut bound = || input.number().and_then(|n| u32::try_from(n).map_err(|_| "a bound is out of range"));
-    let (shape_bytes, values_per_column, columns, elements_per_argument) =
+    let (shape_bytes, values_per_result, columns, elements_per_argument) =
         (bound()?, bound()?, bound()?, bound()?);
     let columns = u16::try_from(columns).map_err(|_| "a bound is out of range")?;
-    let bounds = Bounds { shape_bytes, values_per_column, columns, elements_per_argument };
+    let bounds = Bounds { shape_bytes, values_per_result, columns, elements_per_argument };
     Ok(Header { hash_key_id, started_at_us, source, bounds })
 }
 
-/// Reads a whole trace file, at most `max_statements` executions of it; what
-/// lies beyond is counted as lost.
+/// Reads a whole trace file, at most `max_statements` executions of it and
+/// [`MEMORY_BYTES_MAX`] of memory; what lies beyond is counted as lost.
 pub fn read(path: &Path, max_statements: usize) -> Result<Trace, TraceFileError> {
     let mut reader = Reader::new(io::BufReader::new(std::fs::File::open(path)?))?;
     let mut trace = Trace::new(reader.header().clone());
+    let mut bytes = 0;
     while let Some(event) = reader.next_event()? {
-        if matches!(event, TraceEvent::Statement(_)) && trace.statements.len() >= max_statements {
-            trace.losses.statements += 1;
-            continue;
+        if let TraceEvent::Statement(record) = &event {
+            bytes += record.memory_bytes();
+            if trace.statements.len() >= max_statements || bytes > MEMORY_BYTES_MAX {
+                trace.losses.statements += 1;
+                continue;
+            }
         }
         trace.push(event);
     }

@@ -21,8 +21,8 @@ pub use comment::{Tags, comment_tags, limit_setting, scope_setting};
 pub use file::{Reader, TraceFileError, Writer, read, write};
 pub use inline::{Bound, inline_parameters};
 pub use model::{
-    Argument, Bounds, ColumnSource, ColumnValues, Header, LIMITS_MAX, Losses, Outcome, Protocol, Refusals,
-    RefusedBy, ScopeLimit, StatementRecord, StatementShape, TableName, Trace, TraceEvent,
+    Argument, Bounds, ColumnSource, ColumnValues, Header, LIMITS_MAX, Losses, MEMORY_BYTES_MAX, Outcome,
+    Protocol, Refusals, RefusedBy, ScopeLimit, StatementRecord, StatementShape, TableName, Trace, TraceEvent,
 };
 pub use readable::{hexadecimal, readable};
 pub use template::{Slot, StatementTemplate};

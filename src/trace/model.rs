@@ -14,8 +14,9 @@ use std::sync::Arc;
 pub struct Bounds {
     /// Longest text of a shape, in bytes; longer ones are cut.
     pub shape_bytes: u32,
-    /// Hashed values kept of one result column of one statement.
-    pub values_per_column: u32,
+    /// Hashed values kept of one result, all columns together, eight bytes each: whole rows
+    /// from the first one on. A trace of before this bound says how many of one column.
+    pub values_per_result: u32,
     /// Result columns whose values are kept.
     pub columns: u16,
     /// Hashed values kept of one list argument.
@@ -24,7 +25,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { shape_bytes: 4096, values_per_column: 4096, columns: 64, elements_per_argument: 1024 }
+        Self { shape_bytes: 4096, values_per_result: 524_288, columns: 64, elements_per_argument: 1024 }
     }
 }
 
@@ -49,7 +50,7 @@ pub struct Losses {
     pub statements: u64,
     /// Messages that the decoder did not understand.
     pub undecoded_messages: u64,
-    /// Result values beyond [`Bounds::values_per_column`] or [`Bounds::columns`].
+    /// Result values beyond [`Bounds::values_per_result`] or [`Bounds::columns`].
     pub values: u64,
     /// Argument list elements beyond [`Bounds::elements_per_argument`].
     pub elements: u64,
@@ -99,7 +100,7 @@ pub struct ColumnSource {
 /// The kept values of one result column, in row order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColumnValues {
-    /// One per row, at most [`Bounds::values_per_column`]; NULL is [`ValueHash::NULL`].
+    /// One per row, of the first rows where a bound was reached; NULL is [`ValueHash::NULL`].
     pub hashes: Vec<ValueHash>,
 }
 
@@ -200,6 +201,17 @@ pub struct StatementRecord {
     pub kept_text: Option<String>,
 }
 
+impl StatementRecord {
+    /// What it takes in memory; what records share is not counted.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let values: usize = self.values.iter().map(|column| column.hashes.len() * 8 + 24).sum();
+        let kept: usize = self.kept_arguments.iter().flatten().flatten().map(|text| text.len() + 24).sum();
+        let text = self.kept_text.as_ref().map_or(0, String::len);
+        size_of::<Self>() + values + kept + text + self.arguments.len() * 24
+    }
+}
+
 /// A table's name, resolved from the catalogue by whoever could.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableName {
@@ -290,6 +302,9 @@ impl Refusals {
         self.count += other.count;
     }
 }
+
+/// A trace in memory holds statements of at most so many bytes, unless the recorder was told otherwise.
+pub const MEMORY_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 
 /// A whole trace in memory.
 #[derive(Debug, Clone, PartialEq)]

@@ -23,6 +23,7 @@ mod load;
 mod migrate;
 mod n_plus_one;
 mod n_plus_one_cli;
+mod n_plus_one_rows;
 mod n_plus_one_trace;
 mod parameters;
 mod prepare;

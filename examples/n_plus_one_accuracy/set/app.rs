@@ -146,6 +146,7 @@ impl App {
             tags: None,
             takes_us: 120,
             streamed: false,
+            kept: usize::MAX,
             has_types: true,
         }
     }
@@ -178,6 +179,7 @@ pub struct Ask<'a> {
     tags: Option<Arc<Tags>>,
     takes_us: u64,
     streamed: bool,
+    kept: usize,
     has_types: bool,
 }
 
@@ -235,6 +237,12 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// The recorder's bound is reached after so many rows.
+    pub fn keeps(mut self, rows: usize) -> Self {
+        self.kept = rows;
+        self
+    }
+
     /// The application goes on once the first row is there.
     pub fn streamed(mut self) -> Self {
         self.streamed = true;
@@ -283,6 +291,7 @@ impl<'a> Ask<'a> {
                 hashes: self
                     .rows
                     .iter()
+                    .take(self.kept)
                     .map(|row| match row[at].text() {
                         Some(text) => app.hasher.value(columns[at].type_oid, Format::Text, text.as_bytes()),
                         None => ValueHash::NULL,

@@ -8,6 +8,7 @@
 mod app;
 mod adversarial;
 mod clean;
+mod cut;
 mod field;
 mod generated;
 mod held_out;
@@ -75,6 +76,11 @@ pub fn unseen() -> Vec<Labelled> {
 /// Misjudged once on a real server.
 pub fn field() -> Vec<Labelled> {
     field::set()
+}
+
+/// Loops over more rows than the recorder kept.
+pub fn cut() -> Vec<Labelled> {
+    cut::set()
 }
 
 /// Put together at random from a seed.

@@ -68,6 +68,9 @@ pub struct LoopGroup {
     pub most_per_parent: u64,
     /// How far `executions` may be off: executions that another loop may have asked as well.
     pub uncertain: u64,
+    /// Those of `executions` that go on behind the parent's rows whose values were kept: the
+    /// recorder's bound was reached, and that they belong to the loop follows from their place.
+    pub beyond_kept: u64,
     /// Different values that the children asked for.
     pub distinct_values: u64,
     /// Share of the child's executions in the loop's span that the parent's values explain, 0 to 1.

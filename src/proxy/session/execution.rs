@@ -15,6 +15,9 @@ use std::sync::{Arc, LazyLock};
 /// What a statement without a result has; one for all, as the trace file tells things apart by place.
 static NO_COLUMNS: LazyLock<Arc<[ColumnSource]>> = LazyLock::new(|| Arc::from([]));
 
+/// Kept values from which on a result gives back what it does not need.
+const SHRUNK_FROM: usize = 4096;
+
 /// A statement that has been asked for.
 #[derive(Debug)]
 pub(super) struct Execution {
@@ -34,6 +37,8 @@ pub(super) struct Execution {
     formats: ResultFormats,
     is_described: bool,
     values: Vec<ColumnValues>,
+    /// Values kept so far, of all columns.
+    kept: usize,
     pub(super) continues: Option<u64>,
 }
 
@@ -64,6 +69,7 @@ impl Execution {
             formats: ResultFormats::Described,
             is_described: false,
             values: Vec::new(),
+            kept: 0,
             continues: None,
         }
     }
@@ -101,7 +107,9 @@ impl Execution {
             return;
         };
         let columns_max = usize::from(ledger.bounds.columns);
-        let is_full = self.rows > u64::from(ledger.bounds.values_per_column);
+        let row_values = self.values.len().min(columns_max);
+        let is_full = self.kept + row_values > ledger.bounds.values_per_result as usize;
+        self.kept += if is_full { 0 } else { row_values };
         for (index, field) in fields.enumerate() {
             let (Some(column), Some(values)) = (description.columns.get(index), self.values.get_mut(index))
             else {
@@ -129,12 +137,16 @@ impl Execution {
 
     /// The record of what happened.
     pub(super) fn finish(
-        self,
+        mut self,
         outcome: Outcome,
         end_us: u64,
         rows: Option<u64>,
         labels: Labels,
     ) -> StatementRecord {
+        // A long result has grown by doubling.
+        if self.kept >= SHRUNK_FROM {
+            self.values.iter_mut().for_each(|column| column.hashes.shrink_to_fit());
+        }
         let columns = match &self.description {
             Some(description) => description.columns.clone(),
             None => NO_COLUMNS.clone(),

@@ -9,7 +9,15 @@ use proptest::prelude::*;
 type Piece = (bool, Vec<u8>);
 
 fn follow(pieces: &[Piece], chunk: usize) -> (Vec<StatementRecord>, crate::trace::Losses) {
-    let mut ledger = Ledger::new(ValueHasher::new(1), Bounds::default(), true);
+    follow_within(Bounds::default(), pieces, chunk)
+}
+
+fn follow_within(
+    bounds: Bounds,
+    pieces: &[Piece],
+    chunk: usize,
+) -> (Vec<StatementRecord>, crate::trace::Losses) {
+    let mut ledger = Ledger::new(ValueHasher::new(1), bounds, true);
     let mut session = Session::new(1);
     for (is_client, bytes) in pieces {
         for part in bytes.chunks(chunk.max(1)) {
@@ -71,6 +79,29 @@ fn a_session_is_followed_however_its_bytes_are_split() {
     for chunk in 1..9 {
         assert_eq!(follow(&pieces, chunk), whole);
     }
+}
+
+#[test]
+fn a_result_keeps_whole_rows_up_to_its_bound() {
+    let mut pieces = started();
+    pieces.push(query("SELECT a, b FROM t"));
+    let column = b"n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
+    let mut answer = message(b'T', &[b"\0\x02", &column[..], &column[..]].concat());
+    (0..5).for_each(|_| answer.extend(message(b'D', b"\0\x02\0\0\0\x011\0\0\0\x012")));
+    answer.extend(message(b'C', b"SELECT 5\0"));
+    answer.extend(message(b'Z', b"I"));
+    pieces.push((false, answer));
+    for (values_per_result, kept, lost) in [(10, 5, 0), (9, 4, 2), (2, 1, 8), (1, 0, 10)] {
+        let bounds = Bounds { values_per_result, ..Bounds::default() };
+        let (records, losses) = follow_within(bounds, &pieces, usize::MAX);
+        assert_eq!(records[0].rows, 5);
+        assert!(records[0].values.iter().all(|column| column.hashes.len() == kept), "{:?}", records[0]);
+        assert_eq!(losses.values, lost);
+    }
+    let bounds = Bounds { values_per_result: 3, columns: 1, ..Bounds::default() };
+    let (records, losses) = follow_within(bounds, &pieces, usize::MAX);
+    let kept: Vec<usize> = records[0].values.iter().map(|column| column.hashes.len()).collect();
+    assert_eq!((kept, losses.values), (vec![3, 0], 7), "a column that is not kept takes no room");
 }
 
 /// Where sqlcommenter, Rails and others put them: behind the statement, or before it.

@@ -7,6 +7,7 @@
 //! (`weave`), groups per parent (`group`), whether it is a loop (`judge`), and
 //! what repeats without one (`repeats`).
 
+use super::beyond::{adopt, beyond};
 use super::executions::Executions;
 use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent};
 use super::judge::{Judgement, Signs, judge, signs};
@@ -72,7 +73,8 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let (mut explained, mut suspected) = (BTreeSet::<usize>::new(), BTreeSet::<usize>::new());
     let scope_times = scope_times(&executions);
     let uncertain = found.uncertain(&executions);
-    let Pass { groups, assignments, sources } = &mut found;
+    let groups = std::mem::take(&mut found.groups);
+    let Pass { assignments, sources, .. } = &mut found;
     let grouped: BTreeSet<usize> = groups.iter().flat_map(|group| group.members.iter().copied()).collect();
     let judged: Vec<(Signs, Judgement)> = groups
         .iter()
@@ -81,7 +83,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
         .collect();
     let mut samples: BTreeMap<String, Vec<ArgumentSet>> = BTreeMap::new();
     let mut parents = BTreeMap::new();
-    for (group, (signs, judgement)) in found.groups.iter().zip(&judged) {
+    for (group, (signs, judgement)) in groups.iter().zip(&judged) {
         match judgement {
             Judgement::Loop(certainty) => {
                 explained.extend(&group.members);
@@ -114,10 +116,10 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     for (at, (key, _)) in loops.iter().enumerate() {
         reported.insert(*key, at);
     }
-    let enclosing: Vec<Option<usize>> = loops
-        .iter()
-        .map(|(key, _)| found.enclosing(*key).and_then(|outer| reported.get(&outer).copied()))
-        .collect();
+    let inside: BTreeMap<GroupKey, GroupKey> =
+        groups.iter().filter_map(|group| Some((group.key, group.inside?))).collect();
+    let enclosing: Vec<Option<usize>> =
+        loops.iter().map(|(key, _)| inside.get(key).and_then(|outer| reported.get(outer).copied())).collect();
     let mut loops: Vec<LoopGroup> = loops.into_iter().map(|(_, group)| group).collect();
     for (group, inside) in loops.iter_mut().zip(enclosing) {
         group.inside = inside;
@@ -148,18 +150,30 @@ struct Pass {
     groups: Vec<Group>,
 }
 
+/// Whether workers that share a pool explain the executions clearly better.
+fn is_likelier(shared: &Woven, own: &Woven) -> bool {
+    own.cost > shared.cost + SHARED_COST * own.executions as f64
+}
+
 fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
     let positions = deciding_positions(executions);
-    let mut woven = weave(executions, &positions, Workers::Connections);
     let connection = |at: usize| executions.all[at].record.connection;
-    if (1..executions.all.len()).any(|at| connection(at) != connection(0)) {
-        let shared = weave(executions, &positions, Workers::Pool);
-        if woven.cost > shared.cost + SHARED_COST * woven.executions as f64 {
-            woven = shared;
-        }
+    let may_share = (1..executions.all.len()).any(|at| connection(at) != connection(0));
+    // Neither knows of the other, and each takes most of the time.
+    let (mut woven, shared) = std::thread::scope(|scope| {
+        let shared = may_share.then(|| scope.spawn(|| weave(executions, &positions, Workers::Pool)));
+        let own = weave(executions, &positions, Workers::Connections);
+        let joined = |shared: std::thread::ScopedJoinHandle<'_, Woven>| {
+            shared.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        (own, shared.map(joined))
+    });
+    if let Some(shared) = shared.filter(|shared| is_likelier(shared, &woven)) {
+        woven = shared;
     }
-    let Woven { assignments, sources, .. } = woven;
-    let groups = group(executions, &assignments, &sources, threshold);
+    let Woven { assignments, mut sources, .. } = woven;
+    let mut groups = group(executions, &assignments, &sources, threshold);
+    adopt(executions, &assignments, &mut sources, &mut groups);
     Pass { assignments, sources, groups }
 }
 
@@ -190,10 +204,6 @@ impl Pass {
         counts
     }
 
-    fn enclosing(&self, key: GroupKey) -> Option<GroupKey> {
-        self.groups.iter().find(|group| group.key == key)?.inside
-    }
-
     /// Candidates whose value another statement's row told, fewer times than the threshold.
     fn single_children(
         &self,
@@ -212,7 +222,7 @@ impl Pass {
     }
 
     fn describe(
-        &self,
+        &mut self,
         executions: &Executions<'_>,
         group: &Group,
         signs: &Signs,
@@ -242,6 +252,7 @@ impl Pass {
             most_per_parent: most_per_parent(&self.assignments, group),
             distinct_values: signs.distinct as u64,
             uncertain: 0,
+            beyond_kept: beyond(&self.assignments, group) as u64,
             explained: signs.explained,
             empty: records.iter().filter(|record| record.rows == 0 && record.outcome == Outcome::Ok).count()
                 as u64,
@@ -257,17 +268,20 @@ impl Pass {
     }
 
     /// Placeholders of an execution whose values stand in columns of a result set.
-    fn matches(&self, executions: &Executions<'_>, member: usize, result: usize) -> Vec<(usize, usize)> {
+    fn matches(&mut self, executions: &Executions<'_>, member: usize, result: usize) -> Vec<(usize, usize)> {
         let placeholders = &executions.shapes[executions.all[member].shape].reading.placeholders;
         let asked = placeholders.iter().enumerate().filter(|(_, found)| found.asks());
         let values = asked.filter_map(|(at, _)| Some((at, executions.key(member, at)?)));
         values
-            .flat_map(|(at, value)| self.sources.holding(result, value).map(move |source| (at, source)))
+            .flat_map(|(at, value)| {
+                let holding = self.sources.holding(executions, result, value);
+                holding.into_iter().map(move |source| (at, source))
+            })
             .collect()
     }
 
     /// The deciding column pair, then others whose values come from the same rows.
-    fn pairs(&self, executions: &Executions<'_>, group: &Group) -> Vec<ColumnPair> {
+    fn pairs(&mut self, executions: &Executions<'_>, group: &Group) -> Vec<ColumnPair> {
         let (shape, source) = (group.key.1, group.source);
         let mut counts: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         for member in &group.members {

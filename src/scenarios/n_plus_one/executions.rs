@@ -18,6 +18,10 @@ pub(super) struct Execution<'t> {
     pub(super) result: Option<usize>,
     /// Its scope's place in [`Executions::scopes`].
     pub(super) scope: usize,
+    /// Its scope is one that the application named.
+    pub(super) is_scoped: bool,
+    /// A transaction of a transactional test holds it.
+    is_in_test_transaction: bool,
     /// A read that can be a child.
     pub(super) is_candidate: bool,
 }
@@ -44,6 +48,18 @@ pub(super) struct ResultSet {
     pub(super) rows: u64,
 }
 
+impl ResultSet {
+    /// Rows that a column has, kept or not.
+    pub(super) fn rows_of(&self, column: usize) -> usize {
+        self.columns[column].len().max(usize::try_from(self.rows).unwrap_or(usize::MAX))
+    }
+
+    /// Whether the values of some rows of a column were not kept.
+    pub(super) fn is_cut(&self, column: usize) -> bool {
+        self.columns[column].len() < self.rows_of(column)
+    }
+}
+
 /// Everything ready.
 #[derive(Debug)]
 pub(super) struct Executions<'t> {
@@ -53,7 +69,6 @@ pub(super) struct Executions<'t> {
     pub(super) scopes: Vec<String>,
     /// Pauses on the connection of each execution up to it.
     pub(super) pauses: Vec<u32>,
-    test_transactions: HashSet<u64>,
     trace: &'t Trace,
 }
 
@@ -74,17 +89,29 @@ impl<'t> Executions<'t> {
             results: Vec::new(),
             scopes: Vec::new(),
             pauses: pauses(records.iter().copied()),
-            test_transactions: test_transactions(&records, &scope_names.rolled_back),
             trace,
         };
+        let test_transactions = test_transactions(&records, &scope_names.rolled_back);
         let mut by_hash = HashMap::new();
+        let mut by_name = HashMap::new();
         let mut open = OpenResults::default();
         for record in records {
             let shape = executions.shape(record, &mut by_hash);
-            let scope = executions.scope(scope_names.of(record));
+            let scope = executions.scope(scope_names.of(record), &mut by_name);
             let at = executions.all.len();
             let is_candidate = executions.is_candidate(record, shape);
-            executions.all.push(Execution { record, shape, result: None, scope, is_candidate });
+            let is_scoped = record.scope.is_some();
+            let is_in_test_transaction =
+                !is_scoped && record.transaction.is_some_and(|id| test_transactions.contains(&id));
+            executions.all.push(Execution {
+                record,
+                shape,
+                result: None,
+                scope,
+                is_scoped,
+                is_in_test_transaction,
+                is_candidate,
+            });
             if is_candidate {
                 executions.shapes[shape].candidates.push(at);
             }
@@ -101,11 +128,13 @@ impl<'t> Executions<'t> {
         })
     }
 
-    fn scope(&mut self, name: String) -> usize {
-        self.scopes.iter().rposition(|known| *known == name).unwrap_or_else(|| {
-            self.scopes.push(name);
-            self.scopes.len() - 1
-        })
+    fn scope(&mut self, name: String, by_name: &mut HashMap<String, usize>) -> usize {
+        if let Some(known) = by_name.get(&name) {
+            return *known;
+        }
+        self.scopes.push(name.clone());
+        by_name.insert(name, self.scopes.len() - 1);
+        self.scopes.len() - 1
     }
 
     fn is_candidate(&self, record: &StatementRecord, shape: usize) -> bool {
@@ -278,12 +307,11 @@ impl Executions<'_> {
     /// Whether the rows of a result set can be behind an execution: not those of
     /// another scope, nor what a transactional test read that has ended.
     pub(super) fn can_feed(&self, result: usize, execution: usize) -> bool {
-        let opener = self.results[result].execution;
-        let (parent, record) = (self.all[opener].record, self.all[execution].record);
-        let is_foreign = matches!((&parent.scope, &record.scope), (Some(one), Some(other)) if one != other);
-        let has_ended = self.is_in_test_transaction(opener)
-            && parent.connection == record.connection
-            && parent.transaction != record.transaction;
+        let (parent, child) = (&self.all[self.results[result].execution], &self.all[execution]);
+        let is_foreign = parent.is_scoped && child.is_scoped && parent.scope != child.scope;
+        let has_ended = parent.is_in_test_transaction
+            && parent.record.connection == child.record.connection
+            && parent.record.transaction != child.record.transaction;
         !is_foreign && !has_ended
     }
 
@@ -312,13 +340,7 @@ impl Executions<'_> {
     /// The scope that keeps an execution to itself: one that the application named,
     /// or a transactional test's. The others only name the place.
     pub(super) fn own_scope(&self, execution: usize) -> Option<usize> {
-        let is_own = self.all[execution].record.scope.is_some() || self.is_in_test_transaction(execution);
-        is_own.then_some(self.all[execution].scope)
-    }
-
-    /// Whether a transaction of a transactional test holds this execution.
-    fn is_in_test_transaction(&self, execution: usize) -> bool {
-        let record = self.all[execution].record;
-        record.scope.is_none() && record.transaction.is_some_and(|id| self.test_transactions.contains(&id))
+        let execution = &self.all[execution];
+        (execution.is_scoped || execution.is_in_test_transaction).then_some(execution.scope)
     }
 }

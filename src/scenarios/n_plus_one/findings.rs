@@ -7,7 +7,7 @@ use crate::model::evidence::n_plus_one::{
     BatchProof, Certainty, FormCost, Growth, JoinProof, LoopGroup, RepeatGroup, RepeatKind, RoundTripCost,
 };
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Longest piece of a statement in a message, in characters.
 const STATEMENT_CHARS: usize = 120;
@@ -108,8 +108,12 @@ fn group_line(group: &LoopGroup, detection: &Detection) -> String {
         0 => String::new(),
         some => format!(" (give or take {some}, which another loop may have asked as well)"),
     };
+    let beyond = match group.beyond_kept {
+        0 => String::new(),
+        some => format!(" ({some} of them behind the rows whose values were kept)"),
+    };
     format!(
-        "{}: {} executions{uncertain} for {} rows of {} parent {parents}, {} different values, {:.1} ms, {:.0} % of the scope's database time{odd}{}",
+        "{}: {} executions{uncertain}{beyond} for {} rows of {} parent {parents}, {} different values, {:.1} ms, {:.0} % of the scope's database time{odd}{}",
         group.scope,
         group.executions,
         group.parent_rows,
@@ -286,23 +290,25 @@ pub(super) fn measurements(
         variant: Variant::Only,
     };
     let mut all = vec![count("trace", "statements", statements, None)];
+    let mut counted = Counted::new();
     for (at, group) in detection.loops.iter().enumerate() {
         let volume = volume(at);
-        let subject = numbered(&all, format!("{} / {}", group.scope, group.fingerprint), volume.as_deref());
+        let subject = format!("{} / {}", group.scope, group.fingerprint);
+        let subject = numbered(&mut counted, subject, volume.as_deref());
         all.push(count(&subject, "queries_per_parent", group.executions, volume));
     }
     all
 }
 
+/// How many measurements there are of a subject at a volume.
+type Counted = HashMap<(String, Option<String>), u32>;
+
 /// Two loops of one fingerprint in a scope (two connections at once) are two measurements: the later
 /// ones have a number.
-fn numbered(earlier: &[Measurement], subject: String, volume: Option<&str>) -> String {
-    let is_taken = |name: &str| earlier.iter().any(|m| m.subject == name && m.volume.as_deref() == volume);
-    if !is_taken(&subject) {
-        return subject;
-    }
-    let names = (2..).map(|number| format!("{subject} ({number})"));
-    names.into_iter().find(|name| !is_taken(name)).unwrap_or(subject)
+fn numbered(counted: &mut Counted, subject: String, volume: Option<&str>) -> String {
+    let count = counted.entry((subject.clone(), volume.map(str::to_owned))).or_default();
+    *count += 1;
+    if *count == 1 { subject } else { format!("{subject} ({count})") }
 }
 
 #[cfg(test)]
@@ -311,21 +317,9 @@ mod tests {
 
     #[test]
     fn measurements_of_one_fingerprint_are_told_apart_within_a_volume() {
-        let mut all = Vec::new();
-        for volume in [None, None, None, Some("small"), Some("small")] {
-            let subject = numbered(&all, "scope / faf535".into(), volume);
-            all.push(Measurement {
-                subject,
-                metric: "queries_per_parent",
-                unit: Unit::Count,
-                value: 1.0,
-                samples: 1,
-                interval: None,
-                volume: volume.map(str::to_owned),
-                variant: Variant::Only,
-            });
-        }
-        let subjects: Vec<_> = all.iter().map(|m| m.subject.as_str()).collect();
+        let mut counted = Counted::new();
+        let volumes = [None, None, None, Some("small"), Some("small")];
+        let subjects = volumes.map(|volume| numbered(&mut counted, "scope / faf535".into(), volume));
         let (first, second) = ("scope / faf535", "scope / faf535 (2)");
         assert_eq!(subjects, [first, second, "scope / faf535 (3)", first, second]);
     }

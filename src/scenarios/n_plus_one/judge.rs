@@ -74,7 +74,9 @@ pub(super) fn signs(
     let values: HashSet<ValueHash> =
         assigned.iter().filter_map(|(at, found)| executions.key(*at, found.position)).collect();
     // A stray that another column explains says nothing about how much of this one was asked for.
-    let of_main = || assigned.iter().filter(|(_, found)| found.source == group.source);
+    // Behind the rows that were kept, neither order nor coverage shows.
+    let kept: Vec<_> = assigned.iter().filter(|(_, found)| !found.is_beyond).copied().collect();
+    let of_main = || kept.iter().filter(|(_, found)| found.source == group.source);
     let covered: HashSet<(usize, ValueHash)> = of_main()
         .filter_map(|(at, found)| executions.key(*at, found.position).map(|value| (found.result, value)))
         .collect();
@@ -93,16 +95,16 @@ pub(super) fn signs(
     }
     let is_deduplicated = per_result.len() == assigned.len();
     let in_order = if is_deduplicated {
-        in_order_of_appearance(executions, &assigned, sources)
+        in_order_of_appearance(executions, &kept, sources)
     } else {
-        assigned.iter().filter(|(_, found)| found.in_order).count()
+        kept.iter().filter(|(_, found)| found.in_order).count()
     };
     let span = group.members.first().copied().unwrap_or(0)..=group.members.last().copied().unwrap_or(0);
+    let candidates = &executions.shapes[shape].candidates;
+    let before = candidates.partition_point(|at| at < span.start());
     let scope = assigned.first().and_then(|(at, _)| executions.all[*at].record.scope.as_ref());
-    let in_span = executions.shapes[shape]
-        .candidates
-        .iter()
-        .filter(|at| span.contains(at) && executions.all[**at].record.scope.as_ref() == scope);
+    let in_span = candidates[before..].iter().take_while(|at| span.contains(at));
+    let in_span = in_span.filter(|at| executions.all[**at].record.scope.as_ref() == scope);
     let (mut seen, mut explained) = (0, 0);
     for at in in_span {
         let is_own = group.members.binary_search(at).is_ok();
@@ -114,7 +116,7 @@ pub(super) fn signs(
         let is_fed = assignments[*at].is_some_and(|other| sources.list[other.source].shape == parent_shape);
         explained += usize::from(is_fed || is_own);
     }
-    let adjacent = adjacent(executions, &assigned, sources);
+    let adjacent = adjacent(executions, &kept, sources);
     let position = assigned.first().map_or(0, |(_, found)| found.position);
     let placeholder = executions.shapes[shape].reading.placeholders.get(position);
     let compared = placeholder.and_then(|placeholder| placeholder.column.as_ref());
@@ -122,7 +124,7 @@ pub(super) fn signs(
     Signs {
         distinct: values.len(),
         explained: share(explained, seen),
-        in_order: share(in_order, assigned.len()),
+        in_order: share(in_order, kept.len()),
         coverage: share(covered.len(), available).min(1.0),
         affinity: assigned.iter().map(|(_, found)| found.affinity).sum::<f64>()
             / assigned.len().max(1) as f64,
@@ -136,8 +138,8 @@ pub(super) fn signs(
             is_ended && transaction(*at).is_some_and(|own| Some(own) != parent)
         }),
         members: assigned.len(),
-        adjacent: share(adjacent, assigned.len()),
-        is_one_pass: assigned.len() <= rows,
+        adjacent: share(adjacent, kept.len()),
+        is_one_pass: kept.len() <= rows,
         is_leisurely: is_leisurely(executions, &group.members),
         is_rolled_back_each: is_rolled_back_each(executions, &group.members),
         is_key: compared.is_none_or(|column| is_key_like(&column.column))

@@ -6,11 +6,13 @@
 mod affinity;
 pub mod baseline;
 mod batch;
+mod beyond;
 mod detect;
 mod executions;
 mod findings;
 mod group;
 mod growth;
+mod hashing;
 mod joined;
 mod judge;
 mod keys;

@@ -24,16 +24,18 @@ pub(super) fn pauses<'t>(records: impl Iterator<Item = &'t StatementRecord>) -> 
         .collect()
 }
 
-/// Whether there is a pause before most members: somewhere on the connection
-/// since the member before, or since its end where that ran on another connection.
+/// Whether there is a pause between two executions: somewhere on the connection, or
+/// since the end of the first where that ran on another one.
+pub(super) fn is_pause(executions: &Executions<'_>, before: usize, after: usize) -> bool {
+    let (one, other) = (executions.all[before].record, executions.all[after].record);
+    let idle_us = other.start_us.saturating_sub(one.end_us);
+    let is_elsewhere = one.connection != other.connection;
+    idle_us > PAUSE_US && (is_elsewhere || executions.pauses[before] < executions.pauses[after])
+}
+
+/// Whether there is a pause before most members.
 pub(super) fn is_leisurely(executions: &Executions<'_>, members: &[usize]) -> bool {
-    let is_pause = |before: usize, after: usize| {
-        let (one, other) = (executions.all[before].record, executions.all[after].record);
-        let idle_us = other.start_us.saturating_sub(one.end_us);
-        let is_elsewhere = one.connection != other.connection;
-        idle_us > PAUSE_US && (is_elsewhere || executions.pauses[before] < executions.pauses[after])
-    };
-    let paused = members.windows(2).filter(|pair| is_pause(pair[0], pair[1])).count();
+    let paused = members.windows(2).filter(|pair| is_pause(executions, pair[0], pair[1])).count();
     paused * 2 > members.len()
 }
 

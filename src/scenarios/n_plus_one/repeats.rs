@@ -160,7 +160,7 @@ fn equal_questions(executions: &Executions<'_>, run: &[(usize, u64)]) -> BTreeMa
     questions.retain(|_, same| {
         let answer = |at: &usize| {
             let record = executions.all[*at].record;
-            (record.rows, record.values.clone())
+            (record.rows, &record.values)
         };
         same.windows(2).all(|pair| answer(&pair[0]) == answer(&pair[1]))
     });

@@ -6,9 +6,9 @@
 
 use super::affinity::{Affinity, ResultColumn, affinity};
 use super::executions::Executions;
+use super::hashing::Table;
 use super::reading::Role;
 use crate::trace::ValueHash;
-use std::collections::HashMap;
 
 const RESULTS_PER_SOURCE: usize = 16;
 const SOURCES_PER_VALUE: usize = 64;
@@ -40,10 +40,10 @@ pub(super) struct Standing {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     pub(super) list: Vec<Source>,
-    by_column: HashMap<(usize, usize), usize>,
-    by_value: HashMap<ValueHash, Vec<(usize, Vec<usize>)>>,
-    standings: HashMap<(usize, usize), HashMap<ValueHash, Standing>>,
-    affinities: HashMap<(usize, usize, usize), Affinity>,
+    by_column: Table<(usize, usize), usize>,
+    by_value: Table<ValueHash, Vec<(usize, Vec<usize>)>>,
+    standings: Table<(usize, usize), Table<ValueHash, Standing>>,
+    affinities: Table<(usize, usize, usize), Affinity>,
 }
 
 impl Sources {
@@ -90,10 +90,19 @@ impl Sources {
         self.by_value.get(&value).map_or(&[], Vec::as_slice)
     }
 
-    /// The columns of a result set that hold a value.
-    pub(super) fn holding(&self, result: usize, value: ValueHash) -> impl Iterator<Item = usize> + '_ {
-        let holds = move |(_, results): &&(usize, Vec<usize>)| results.contains(&result);
-        self.of(value).iter().filter(holds).map(|(source, _)| *source)
+    /// The columns of a result set that hold a value, however long ago it was.
+    pub(super) fn holding(
+        &mut self,
+        executions: &Executions<'_>,
+        result: usize,
+        value: ValueHash,
+    ) -> Vec<usize> {
+        let set = &executions.results[result];
+        let holds = |column: &usize| self.standing(executions, result, *column, value).is_some();
+        let columns: Vec<usize> = (0..set.columns.len()).filter(holds).collect();
+        let source = |column: usize| self.by_column.get(&(set.shape, column)).copied();
+        let sources = columns.into_iter().filter_map(source);
+        sources.filter(|at| !is_echo(executions, set.execution, &self.list[*at].name, value)).collect()
     }
 
     /// How a value stands in a column of a result set.
@@ -117,9 +126,9 @@ impl Sources {
         executions: &Executions<'_>,
         result: usize,
         column: usize,
-    ) -> &HashMap<ValueHash, Standing> {
+    ) -> &Table<ValueHash, Standing> {
         self.standings.entry((result, column)).or_insert_with(|| {
-            let mut standings: HashMap<ValueHash, Standing> = HashMap::new();
+            let mut standings: Table<ValueHash, Standing> = Table::default();
             for (row, value) in executions.results[result].columns[column].iter().enumerate() {
                 if !value.is_null() {
                     let rank = standings.len();

@@ -3,9 +3,10 @@
 //! scenarios, and held against sets that were not looked at.
 
 use super::cursor::{Cursor, Move};
-use super::way::{NOWHERE, Step, Way};
+use super::way::{NOWHERE, Started, Step, Way};
 use super::{Choice, Place, Weaver, Workers};
 use crate::scenarios::n_plus_one::affinity::{Affinity, SPOKEN_AGAINST};
+use crate::scenarios::n_plus_one::pace::is_pause;
 use crate::trace::ValueHash;
 
 /// An execution that no earlier row explains: more than a jump out of the order of rows and back.
@@ -43,27 +44,49 @@ const APART: f64 = 0.4;
 /// The one before was not answered yet.
 const OVERLAP: f64 = 0.7;
 
+/// What a movement adds at least beside its own cost.
+pub(super) fn least(movement: Move, start_cost: f64) -> f64 {
+    match movement {
+        Move::First | Move::Last | Move::Anywhere => start_cost,
+        _ => LAST_ROW,
+    }
+}
+
+/// What any step costs at least, where the cheapest choice has this fixed cost.
+pub(super) fn least_of_all(cheapest: f64) -> f64 {
+    (cheapest + LAST_ROW).min(UNEXPLAINED)
+}
+
 impl Weaver<'_, '_> {
-    /// Lays an execution over a choice; nothing where that costs more than the limit.
+    /// Lays an execution over a choice, whose cursor the way may have moved;
+    /// nothing where that costs more than the limit.
     pub(super) fn step(
         &self,
         way: &Way,
-        execution: usize,
-        value: ValueHash,
+        started: &mut Started,
+        (execution, value): (usize, ValueHash),
         choice: &Choice,
+        moved: Option<Cursor>,
         limit: f64,
     ) -> Option<Step> {
-        let column =
-            &self.executions.results[choice.at.result].columns[self.sources.list[choice.at.source].column];
-        let before = choice.number.and_then(|number| self.cursor(way, number));
-        let least = choice.cost + if before.is_none() { choice.start_cost } else { LAST_ROW };
-        if least > limit {
+        let rows = self.rows(choice.at, choice.different);
+        let column = rows.kept;
+        let before = moved.or(choice.settled);
+        let (cursor, movement) = match moved {
+            Some(_) => Cursor::advance(moved, rows, value, choice.standing, execution)?,
+            None => choice.moved?,
+        };
+        let is_beyond = movement == Move::Beyond;
+        // After a pause somebody else may be asking.
+        if is_beyond && before.is_some_and(|before| is_pause(self.executions, before.execution, execution)) {
             return None;
         }
-        let (cursor, movement) = Cursor::advance(before, column, value, choice.standing, execution);
+        if choice.cost + movement.cost() + least(movement, choice.start_cost) > limit {
+            return None;
+        }
         let moved = match movement {
             Move::First | Move::Last | Move::Anywhere => {
-                choice.start_cost - self.chance(way, choice.at.source, choice.at.shape).ln()
+                choice.start_cost - self.chance(way, started, choice.at.source, choice.at.shape).ln()
             }
             Move::Jump(..) | Move::Behind(_) if self.is_asked(way, choice.number, value) => ASKED_BEFORE,
             Move::Next | Move::NextDifferent | Move::Ahead(_) if cursor.is_at_end(column) => LAST_ROW,
@@ -74,7 +97,7 @@ impl Weaver<'_, '_> {
             return None;
         }
         let left = before.map_or(0.0, |before| {
-            self.overlap_cost(&before, execution) + self.leave_cost(way, choice.at, &before)
+            self.overlap_cost(&before, execution) + self.leave_cost(way, started, choice.at, &before)
         });
         let around = self.turn_cost(way, choice.at.result) + self.apart_cost(way, choice.at, cursor.row);
         Some(Step {
@@ -82,6 +105,7 @@ impl Weaver<'_, '_> {
             value,
             at: Some((choice.number.unwrap_or(NOWHERE), cursor)),
             is_in_order: movement.is_in_order(),
+            is_beyond,
             affinity: choice.affinity,
             cost: cost + left + around,
         })
@@ -124,9 +148,10 @@ impl Weaver<'_, '_> {
     }
 
     /// How likely a result set of a column is asked from (Laplace's rule of succession).
-    fn chance(&self, way: &Way, source: usize, shape: usize) -> f64 {
+    fn chance(&self, way: &Way, started: &mut Started, source: usize, shape: usize) -> f64 {
         let results = self.sources.list[source].results.len();
-        ((f64::from(self.started(way, source, shape)) + 1.0) / (results as f64 + 2.0)).min(1.0)
+        let started = started.of(source, shape, || self.started(way, source, shape));
+        ((f64::from(started) + 1.0) / (results as f64 + 2.0)).min(1.0)
     }
 
     fn turn_cost(&self, way: &Way, result: usize) -> f64 {
@@ -140,7 +165,7 @@ impl Weaver<'_, '_> {
         if self.executions.all[execution].record.start_us < ended { OVERLAP } else { 0.0 }
     }
 
-    fn leave_cost(&self, way: &Way, place: Place, before: &Cursor) -> f64 {
+    fn leave_cost(&self, way: &Way, started: &mut Started, place: Place, before: &Cursor) -> f64 {
         let left = &self.executions.all[before.execution];
         let (Some(result), Some(fed)) = (left.result, self.fed.get(&left.shape)) else { return 0.0 };
         let unfinished = |(source, shape): &(usize, usize)| {
@@ -149,7 +174,7 @@ impl Weaver<'_, '_> {
             match self.cursor_at(way, inner) {
                 Some(cursor) if cursor.is_at_end(column) => 0.0,
                 Some(_) => LEAVE,
-                None => LEAVE * self.chance(way, *source, *shape),
+                None => LEAVE * self.chance(way, started, *source, *shape),
             }
         };
         fed.iter().map(unfinished).sum()

@@ -6,6 +6,17 @@ use crate::trace::ValueHash;
 /// Rows looked at beyond the expected one.
 const ROWS_AHEAD: usize = 8;
 
+/// The rows of a column that a cursor goes through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'e> {
+    /// The values of the first ones, as far as the recorder kept them.
+    pub(super) kept: &'e [ValueHash],
+    /// How many there were.
+    pub(super) all: usize,
+    /// Different kept values.
+    pub(super) different: usize,
+}
+
 /// What a jump costs at most.
 const JUMP_MAX: f64 = 5.0;
 
@@ -47,6 +58,8 @@ pub(super) enum Move {
     Behind(usize),
     /// To any other row, after so many jumps in so many executions.
     Jump(u32, u32),
+    /// Behind the rows whose values were kept.
+    Beyond,
 }
 
 impl Move {
@@ -54,7 +67,7 @@ impl Move {
     pub(super) fn cost(self) -> f64 {
         match self {
             Self::Next => 0.0,
-            Self::NextDifferent => 0.3,
+            Self::NextDifferent | Self::Beyond => 0.3,
             Self::First => 0.5,
             Self::Again => 1.7,
             Self::Last => 2.5,
@@ -73,8 +86,41 @@ impl Move {
 }
 
 impl Cursor {
-    /// Goes on to a value of the column; none before: starts there.
+    /// Goes on to a value of the column; none before: starts there. Nowhere, where
+    /// the value was not kept and the cursor does not stand at the end of what was.
     pub(super) fn advance(
+        before: Option<Self>,
+        rows: Rows<'_>,
+        value: ValueHash,
+        standing: Option<Standing>,
+        execution: usize,
+    ) -> Option<(Self, Move)> {
+        let beyond = before.and_then(|before| before.beyond(rows, execution));
+        let Some(standing) = standing else { return beyond };
+        let (next, movement) = Self::among_kept(before, rows.kept, value, standing, execution);
+        match (movement, beyond) {
+            // Values of the rows behind coincide with those before.
+            (Move::Jump(..) | Move::Behind(_), Some(beyond))
+                if before.is_some_and(|at| at.is_at_end(rows.kept)) =>
+            {
+                Some(beyond)
+            }
+            _ => Some((next, movement)),
+        }
+    }
+
+    /// To the next row behind those that were kept, once all of these were asked for.
+    fn beyond(self, rows: Rows<'_>, execution: usize) -> Option<(Self, Move)> {
+        // Who jumps stands at the end by chance.
+        let is_in_order = self.jumps * 4 < self.asked;
+        let is_behind = is_in_order && (self.rank + 1 >= rows.different || self.is_at_end(rows.kept));
+        let row = rows.kept.len().max(self.row + 1);
+        let next =
+            Self { row, rank: self.rank.max(rows.different), asked: self.asked + 1, execution, ..self };
+        (is_behind && row < rows.all && !self.is_descending).then_some((next, Move::Beyond))
+    }
+
+    fn among_kept(
         before: Option<Self>,
         column: &[ValueHash],
         value: ValueHash,
@@ -99,6 +145,10 @@ impl Cursor {
             };
         };
         let asked = before.asked + 1;
+        if before.row >= column.len() {
+            let jumped = to(standing.first_row, asked, false);
+            return (Self { jumps: before.jumps + 1, ..jumped }, Move::Jump(before.jumps, before.asked));
+        }
         let ahead = |row: usize| column.get(row + 1..).unwrap_or_default();
         let next = ahead(before.row).iter().position(|other| !other.is_null());
         if let Some(next) = next.map(|offset| before.row + 1 + offset)
@@ -143,6 +193,11 @@ mod tests {
 
     /// Walks a column by values; the moves, a letter each.
     fn moves(column: &[u64], asked: &[u64]) -> String {
+        moves_of(column, column.len(), asked)
+    }
+
+    /// The same, where only the first values of so many rows were kept.
+    fn moves_of(column: &[u64], all: usize, asked: &[u64]) -> String {
         let column: Vec<ValueHash> = column.iter().map(|value| ValueHash(*value)).collect();
         let mut different: Vec<ValueHash> = Vec::new();
         for value in column.iter().filter(|value| !value.is_null()) {
@@ -153,10 +208,14 @@ mod tests {
         let mut cursor = None;
         let mut letters = String::new();
         for (execution, value) in asked.iter().map(|value| ValueHash(*value)).enumerate() {
-            let first_row = column.iter().position(|other| *other == value).unwrap();
-            let rank = different.iter().position(|other| *other == value).unwrap();
-            let standing = Standing { first_row, rank, rows: 1 };
-            let (next, movement) = Cursor::advance(cursor, &column, value, standing, execution);
+            let first_row = column.iter().position(|other| *other == value);
+            let rank = different.iter().position(|other| *other == value);
+            let standing = first_row.zip(rank).map(|(first_row, rank)| Standing { first_row, rank, rows: 1 });
+            let rows = Rows { kept: &column, all, different: different.len() };
+            let Some((next, movement)) = Cursor::advance(cursor, rows, value, standing, execution) else {
+                letters.push('x');
+                continue;
+            };
             letters.push(match movement {
                 Move::First => 'F',
                 Move::Last => 'L',
@@ -167,6 +226,7 @@ mod tests {
                 Move::Ahead(_) => '>',
                 Move::Behind(_) => '<',
                 Move::Jump(..) => '!',
+                Move::Beyond => 'b',
             });
             cursor = Some(next);
         }
@@ -185,6 +245,21 @@ mod tests {
         assert_eq!(moves(&rows, &[7, 5, 3, 9]), "F><.", "several at once");
         let long: Vec<u64> = (1..=40).collect();
         assert_eq!(moves(&long, &[1, 30, 5, 20]), "F!!!", "a set in its own order");
+    }
+
+    #[test]
+    fn a_cursor_goes_on_behind_the_rows_that_were_kept() {
+        let kept = [7, 3, 7, 5];
+        assert_eq!(moves_of(&kept, 8, &[7, 3, 7, 5, 30, 7, 31, 32]), "F...bbbb", "whatever it asks for");
+        assert_eq!(moves_of(&kept, 6, &[7, 3, 7, 5, 30, 31, 32]), "F...bbx", "there are two more rows");
+        assert_eq!(moves_of(&kept, 4, &[7, 3, 7, 5, 30]), "F...x", "all were kept");
+        assert_eq!(moves_of(&kept, 8, &[7, 3, 30, 7, 5, 30]), "F.x..b", "not before the end");
+        assert_eq!(
+            moves_of(&[7, 3, 5, 7], 8, &[7, 3, 5, 30]),
+            "F..b",
+            "an identity map is at the end sooner"
+        );
+        assert_eq!(moves_of(&kept, 8, &[30, 7]), "xF", "nor before the start");
     }
 
     #[test]

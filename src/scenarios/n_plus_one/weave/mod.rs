@@ -15,12 +15,14 @@ mod way;
 
 use super::affinity::SPOKEN_AGAINST;
 use super::executions::Executions;
+use super::hashing::{Set, Table};
 use super::positions::{events, feeding};
 use super::sources::{Sources, Standing};
 use crate::trace::ValueHash;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use cursor::{Cursor, Move, Rows};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use way::{Step, Way};
+use way::{Best, NOWHERE, Started, Step, Way};
 
 /// Ways followed at once.
 const WAYS_MAX: usize = 24;
@@ -33,6 +35,9 @@ const POOR_RESULTS_MAX: usize = 4;
 /// Cursors weighed for one execution, the cheapest by what does not depend on where they stand.
 const CHOICES_MAX: usize = 32;
 
+/// Places of columns that were not kept whole, for each child.
+const CUT_MAX: usize = 16;
+
 /// What an execution's value is put down to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Assignment {
@@ -40,6 +45,8 @@ pub(super) struct Assignment {
     pub(super) source: usize,
     pub(super) result: usize,
     pub(super) in_order: bool,
+    /// It goes on behind the rows whose values were kept.
+    pub(super) is_beyond: bool,
     pub(super) affinity: f64,
     /// Another result set that it was about as likely asked for.
     pub(super) other: Option<usize>,
@@ -84,12 +91,34 @@ struct Choice {
     at: Place,
     /// Its number, where a cursor ever stood there.
     number: Option<u32>,
-    standing: Standing,
+    /// None where the value was not kept.
+    standing: Option<Standing>,
+    /// Different values that were kept.
+    different: usize,
     affinity: f64,
     /// What does not depend on the cursor.
     cost: f64,
     /// What a cursor that starts here costs more.
     start_cost: f64,
+    /// Where the settled cursor stands, and how it gets to the value: what holds on
+    /// all ways that have not moved it since.
+    settled: Option<Cursor>,
+    moved: Option<(Cursor, Move)>,
+    /// It costs no less there.
+    least: f64,
+}
+
+/// One more execution on a way.
+struct Continued {
+    /// The way's place in the list.
+    way: usize,
+    /// The choice's place in the list; behind the last one: none led to it.
+    choice: usize,
+    step: Step,
+    /// Of the way with it.
+    cost: f64,
+    /// Likewise.
+    state: u64,
 }
 
 struct Weaver<'e, 't> {
@@ -101,17 +130,21 @@ struct Weaver<'e, 't> {
     /// The ways by the scope that the application named, and the stream.
     open: BTreeMap<(Option<Arc<str>>, u64), Vec<Way>>,
     /// Numbers of places.
-    numbers: HashMap<Place, u32>,
+    numbers: Table<Place, u32>,
     places: Vec<Place>,
+    /// By number, the choice that is at the place, while one execution is laid.
+    chosen: Vec<usize>,
+    /// The last places by the child's shape whose columns were not kept whole.
+    cut: Table<usize, Vec<u32>>,
     /// Where cursors stand that no open way has moved since.
-    settled: Vec<Option<cursor::Cursor>>,
-    asked: HashSet<(u32, ValueHash)>,
-    /// The place of each settled execution.
-    laid: HashMap<usize, u32>,
+    settled: Vec<Option<Cursor>>,
+    asked: Set<(u32, ValueHash)>,
+    /// The number of the place of each settled execution.
+    laid: Vec<u32>,
     /// Columns that fed cursors, and the children, by the parent's shape.
     fed: BTreeMap<usize, BTreeSet<(usize, usize)>>,
     /// Cursors started, by column and child.
-    started: HashMap<(usize, usize), u32>,
+    started: Table<(usize, usize), u32>,
     woven: (Assignments, f64, usize),
 }
 
@@ -123,13 +156,15 @@ pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<usize>], wo
         workers,
         sources: Sources::default(),
         open: BTreeMap::new(),
-        numbers: HashMap::new(),
+        numbers: Table::default(),
         places: Vec::new(),
+        chosen: Vec::new(),
+        cut: Table::default(),
         settled: Vec::new(),
-        asked: HashSet::new(),
-        laid: HashMap::new(),
+        asked: Set::default(),
+        laid: vec![NOWHERE; executions.all.len()],
         fed: BTreeMap::new(),
-        started: HashMap::new(),
+        started: Table::default(),
         woven: (vec![None; executions.all.len()], 0.0, 0),
     };
     for (execution, is_result) in events(executions) {
@@ -167,39 +202,86 @@ impl Weaver<'_, '_> {
 
     /// The cheapest ways with one more execution, the cheapest first.
     fn go_on(&mut self, ways: Vec<Way>, execution: usize, value: ValueHash, choices: &[Choice]) -> Vec<Way> {
-        let mut steps: Vec<(usize, Option<Choice>, Step)> = Vec::new();
-        let mut limit = f64::INFINITY;
-        for (at, way) in ways.iter().enumerate() {
-            for choice in choices {
-                if let Some(step) = self.step(way, execution, value, choice, limit - way.cost) {
-                    limit = limit.min(way.cost + step.cost + MARGIN);
-                    steps.push((at, Some(*choice), step));
-                }
-            }
-            steps.push((at, None, Step::unexplained(execution, value)));
-        }
-        let cost = |(at, _, step): &(usize, Option<Choice>, Step)| ways[*at].cost + step.cost;
-        steps.retain(|step| cost(step) <= limit);
-        // The later result set of equals.
-        let result = |choice: &Option<Choice>| choice.map_or(0, |choice| choice.at.result);
-        steps.sort_by(|left, right| {
-            cost(left).total_cmp(&cost(right)).then_with(|| result(&right.1).cmp(&result(&left.1)))
+        let mut steps = self.steps(&ways, execution, value, choices);
+        // The later result set of equals, then the better way and the earlier choice.
+        let result = |step: &Continued| choices.get(step.choice).map_or(0, |choice| choice.at.result);
+        steps.sort_unstable_by(|left, right| {
+            let by_place = || (left.way, left.choice).cmp(&(right.way, right.choice));
+            left.cost
+                .total_cmp(&right.cost)
+                .then_with(|| result(right).cmp(&result(left)))
+                .then_with(by_place)
         });
-        let mut states = HashSet::new();
+        let mut states = Set::default();
         let mut next = Vec::new();
-        for (at, choice, mut step) in steps {
+        for Continued { way, choice, mut step, state, .. } in steps {
             if next.len() == WAYS_MAX {
                 break;
             }
-            if let (Some(choice), Some((number, _))) = (choice, &mut step.at) {
+            if !states.insert(state) {
+                continue;
+            }
+            if let (Some(choice), Some((number, _))) = (choices.get(choice), &mut step.at) {
                 *number = self.number(choice.at);
             }
-            let state = ways[at].state ^ self.change(&ways[at], &step);
-            if states.insert(state) {
-                next.push(ways[at].and(step, state));
-            }
+            next.push(ways[way].and(step, state));
         }
         next
+    }
+
+    /// All ways with one more execution that can be among the next ones.
+    fn steps(
+        &mut self,
+        ways: &[Way],
+        execution: usize,
+        value: ValueHash,
+        choices: &[Choice],
+    ) -> Vec<Continued> {
+        let mut chosen = std::mem::take(&mut self.chosen);
+        let numbers = || choices.iter().enumerate().filter_map(|(at, choice)| Some((choice.number?, at)));
+        numbers().for_each(|(number, at)| chosen[number as usize] = at);
+        let mut by_least: Vec<usize> = (0..choices.len()).collect();
+        by_least.sort_by(|left, right| choices[*left].least.total_cmp(&choices[*right].least));
+        let mut moved: Vec<Option<Cursor>> = vec![None; choices.len()];
+        let mut started = Started::default();
+        let mut steps: Vec<Continued> = Vec::new();
+        let mut best = Best::default();
+        let cheapest = choices.iter().map(|choice| choice.cost).fold(f64::INFINITY, f64::min);
+        for (at, way) in ways.iter().enumerate() {
+            if way.cost + costs::least_of_all(cheapest) > best.limit() {
+                break;
+            }
+            moved.fill(None);
+            for (place, step) in way.moves() {
+                if let Some(moved) = moved.get_mut(chosen[place as usize]) {
+                    *moved = step.at.map(|(_, cursor)| cursor);
+                }
+            }
+            started.clear();
+            for index in &by_least {
+                let choice = &choices[*index];
+                if moved[*index].is_none() && choice.least > best.limit() - way.cost {
+                    continue;
+                }
+                let limit = best.limit() - way.cost;
+                let step = self.step(way, &mut started, (execution, value), choice, moved[*index], limit);
+                if let Some(step) = step {
+                    let before = moved[*index].or(choice.settled);
+                    let state = way.state ^ choice.at.change(before, step.at.map(|(_, cursor)| cursor));
+                    let cost = way.cost + step.cost;
+                    best.add(cost, state);
+                    steps.push(Continued { way: at, choice: *index, step, cost, state });
+                }
+            }
+            let step = Step::unexplained(execution, value);
+            let (cost, state) = (way.cost + step.cost, way.state);
+            best.add(cost, state);
+            steps.push(Continued { way: at, choice: choices.len(), step, cost, state });
+        }
+        numbers().for_each(|(number, _)| chosen[number as usize] = usize::MAX);
+        self.chosen = chosen;
+        steps.retain(|step| step.cost <= best.limit());
+        steps
     }
 
     /// Settles all but the last `lag` executions as the best way has them; ways
@@ -228,12 +310,13 @@ impl Weaver<'_, '_> {
             self.fed.entry(parent).or_default().insert((place.source, place.shape));
         }
         self.asked.insert((number, step.value));
-        self.laid.insert(step.execution, number);
+        self.laid[step.execution] = number;
         self.woven.0[step.execution] = Some(Assignment {
             position: self.positions[place.shape].unwrap_or(0),
             source: place.source,
             result: place.result,
             in_order: step.is_in_order,
+            is_beyond: step.is_beyond,
             affinity: step.affinity,
             other,
         });
@@ -252,7 +335,8 @@ impl Weaver<'_, '_> {
         let stream = self.stream(execution);
         let known: Vec<&(usize, Vec<usize>)> =
             feeding(self.executions, &self.sources, shape, position, value).collect();
-        let mut places: Vec<Place> = Vec::new();
+        let is_list = self.executions.is_list(execution, position);
+        let mut places: Vec<(Place, f64)> = Vec::new();
         for (source, results) in known {
             // What holds any value by chance, or is called otherwise, is the parent only where it came just before.
             let is_poor = self.sources.list[*source].most_rows <= 1
@@ -262,47 +346,108 @@ impl Weaver<'_, '_> {
                     .is_some_and(|fit| fit <= SPOKEN_AGAINST);
             let results_max = if is_poor { POOR_RESULTS_MAX } else { usize::MAX };
             let able = results.iter().rev().filter(|result| self.executions.can_feed(**result, execution));
-            places.extend(able.take(results_max).map(|result| Place {
-                result: *result,
-                source: *source,
-                shape,
-                stream,
-            }));
+            let first = places.len();
+            for result in able.take(results_max) {
+                // A cursor fetched in turns with others comes more than once.
+                if places[first..].iter().all(|(place, _)| place.result != *result) {
+                    places.push((Place { result: *result, source: *source, shape, stream }, 0.0));
+                }
+            }
         }
-        let mut choices: Vec<Choice> =
-            places.into_iter().filter_map(|place| self.choice(execution, position, value, place)).collect();
-        if choices.len() > CHOICES_MAX {
-            choices.sort_by(|left, right| {
-                left.cost.total_cmp(&right.cost).then(right.at.result.cmp(&left.at.result))
+        // A list comes out of one result set as a whole.
+        if is_list {
+            places.retain(|(place, _)| self.holds_all(execution, position, *place));
+        }
+        for (place, cost) in &mut places {
+            let affinity = self.sources.affinity(self.executions, place.source, shape, position);
+            *cost = self.fixed_cost(execution, value, *place, affinity);
+        }
+        if places.len() > CHOICES_MAX {
+            places.sort_by(|(left, left_cost), (right, right_cost)| {
+                left_cost.total_cmp(right_cost).then(right.result.cmp(&left.result))
             });
-            choices.truncate(CHOICES_MAX);
+            places.truncate(CHOICES_MAX);
+        }
+        let mut choices: Vec<Choice> = places
+            .into_iter()
+            .map(|(place, cost)| self.choice(execution, position, value, place, cost))
+            .collect();
+        if !is_list {
+            self.add_cut(execution, position, value, &mut choices);
         }
         choices
     }
 
-    fn choice(&mut self, execution: usize, position: usize, value: ValueHash, at: Place) -> Option<Choice> {
+    fn holds_all(&mut self, execution: usize, position: usize, at: Place) -> bool {
         let column = self.sources.list[at.source].column;
-        let standing = self.sources.standing(self.executions, at.result, column, value)?;
-        // A list comes out of one result set as a whole.
-        let rest = self.executions.asked(execution, position).get(1..).unwrap_or_default();
-        if !rest
-            .iter()
-            .all(|other| self.sources.standing(self.executions, at.result, column, *other).is_some())
-        {
-            return None;
-        }
+        let asked = self.executions.asked(execution, position);
+        asked.iter().all(|value| self.sources.standing(self.executions, at.result, column, *value).is_some())
+    }
+
+    fn choice(
+        &mut self,
+        execution: usize,
+        position: usize,
+        value: ValueHash,
+        at: Place,
+        cost: f64,
+    ) -> Choice {
+        let column = self.sources.list[at.source].column;
+        let standing = self.sources.standing(self.executions, at.result, column, value);
         let affinity = self.sources.affinity(self.executions, at.source, at.shape, position);
-        let cost = self.fixed_cost(execution, value, at, affinity);
         let start_cost = self.start_cost(execution, at, affinity);
         let number = self.numbers.get(&at).copied();
-        Some(Choice { at, number, standing, affinity, cost, start_cost })
+        let settled = number.and_then(|number| self.settled[number as usize]);
+        let different = self.sources.distinct(self.executions, at.result, column);
+        let rows = self.rows(at, different);
+        let moved = Cursor::advance(settled, rows, value, standing, execution);
+        let least =
+            |(_, movement): (Cursor, Move)| cost + movement.cost() + costs::least(movement, start_cost);
+        let least = moved.map_or(f64::INFINITY, least);
+        Choice { at, number, standing, different, affinity, cost, start_cost, settled, moved, least }
+    }
+
+    /// The rows of a place's column.
+    fn rows(&self, at: Place, different: usize) -> Rows<'_> {
+        let (result, column) = (&self.executions.results[at.result], self.sources.list[at.source].column);
+        let kept = result.columns[column].as_slice();
+        Rows { kept, all: result.rows_of(column), different }
+    }
+
+    /// Adds the cursors that may go on behind the rows that were kept, whatever is asked for.
+    fn add_cut(&mut self, execution: usize, position: usize, value: ValueHash, choices: &mut Vec<Choice>) {
+        let shape = self.executions.all[execution].shape;
+        for number in self.cut.get(&shape).cloned().unwrap_or_default() {
+            let at = self.places[number as usize];
+            let is_known = choices.iter().any(|choice| choice.at == at);
+            if is_known
+                || at.stream != self.stream(execution)
+                || !self.executions.can_feed(at.result, execution)
+            {
+                continue;
+            }
+            let affinity = self.sources.affinity(self.executions, at.source, shape, position);
+            let cost = self.fixed_cost(execution, value, at, affinity);
+            choices.push(self.choice(execution, position, value, at, cost));
+        }
     }
 
     fn number(&mut self, place: Place) -> u32 {
-        *self.numbers.entry(place).or_insert_with(|| {
-            self.places.push(place);
-            self.settled.push(None);
-            (self.places.len() - 1) as u32
-        })
+        if let Some(known) = self.numbers.get(&place) {
+            return *known;
+        }
+        let number = self.places.len() as u32;
+        self.numbers.insert(place, number);
+        self.places.push(place);
+        self.chosen.push(usize::MAX);
+        self.settled.push(None);
+        if self.executions.results[place.result].is_cut(self.sources.list[place.source].column) {
+            let cut = self.cut.entry(place.shape).or_default();
+            if cut.len() == CUT_MAX {
+                cut.remove(0);
+            }
+            cut.push(number);
+        }
+        number
     }
 }
