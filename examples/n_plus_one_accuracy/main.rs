@@ -37,6 +37,7 @@ fn pretended() {
         ("unseen styles", set::unseen()),
         ("from the field", set::field()),
         ("more rows than kept", set::cut()),
+        ("children of several kinds", set::polymorphic()),
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
         ("pooled (300, seed 5)", set::pooled(300, 5)),

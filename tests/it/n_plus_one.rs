@@ -19,9 +19,15 @@ mod set;
 
 #[test]
 fn the_labelled_set_is_judged_rightly() {
-    for scenarios in
-        [set::known(), set::held_out(), set::adversarial(), set::unseen(), set::field(), set::cut()]
-    {
+    for scenarios in [
+        set::known(),
+        set::held_out(),
+        set::adversarial(),
+        set::unseen(),
+        set::field(),
+        set::cut(),
+        set::polymorphic(),
+    ] {
         let score = set::score(&scenarios);
         assert!(score.wrong.is_empty(), "{:#?}", score.wrong);
         assert!(score.scenarios >= 12);

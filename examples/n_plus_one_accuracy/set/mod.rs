@@ -13,6 +13,7 @@ mod field;
 mod generated;
 mod held_out;
 mod loops;
+mod polymorphic;
 mod score;
 mod unseen;
 
@@ -76,6 +77,11 @@ pub fn unseen() -> Vec<Labelled> {
 /// Misjudged once on a real server.
 pub fn field() -> Vec<Labelled> {
     field::set()
+}
+
+/// Children that alternate with the kind of the row.
+pub fn polymorphic() -> Vec<Labelled> {
+    polymorphic::set()
 }
 
 /// Loops over more rows than the recorder kept.

@@ -56,6 +56,9 @@ pub struct LoopGroup {
     pub parent: ShapeReference,
     /// The statement asked per row.
     pub child: ShapeReference,
+    /// Other children of the same rows, where the kind of a row says which of them is asked;
+    /// `executions` and what follows from it count all of them.
+    pub other_children: Vec<ShapeReference>,
     /// The data flow, the deciding pair first.
     pub pairs: Vec<ColumnPair>,
     /// N: executions of the child.
@@ -113,6 +116,13 @@ impl NPlusOneEvidence {
             return None;
         }
         self.loops.iter().find(names)?.accepted.as_deref()
+    }
+}
+
+impl LoopGroup {
+    /// All its children, the one asked most first.
+    pub fn children(&self) -> impl Iterator<Item = &ShapeReference> {
+        std::iter::once(&self.child).chain(&self.other_children)
     }
 }
 

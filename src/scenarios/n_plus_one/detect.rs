@@ -9,15 +9,16 @@
 
 use super::beyond::{adopt, beyond};
 use super::executions::Executions;
-use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent};
+use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent, roots};
 use super::judge::{Judgement, Signs, judge, signs};
 use super::parent::{KnownParent, known_parent};
+use super::polymorphic::{Alternating, alternating};
 use super::positions::deciding_positions;
 use super::repeats::repeats;
 use super::sources::Sources;
 use super::weave::{Assignments, Workers, Woven, weave};
 use crate::model::evidence::n_plus_one::{Certainty, ColumnPair, LoopGroup, RepeatGroup, ShapeReference};
-use crate::trace::{Outcome, StatementRecord, Trace};
+use crate::trace::{Outcome, StatementRecord, StatementShape, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much less likely an execution has to be, on average, where each worker has
@@ -89,7 +90,13 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
                 explained.extend(&group.members);
                 let described = LoopGroup {
                     uncertain: uncertain.get(&(group.key.0, group.key.1)).copied().unwrap_or(0),
-                    ..found.describe(&executions, group, signs, *certainty, &scope_times)
+                    ..found.describe(
+                        &executions,
+                        group,
+                        (signs.distinct, signs.explained),
+                        *certainty,
+                        &scope_times,
+                    )
                 };
                 add_samples(&executions, group, samples.entry(described.fingerprint.clone()).or_default());
                 if let Some(parent) =
@@ -103,6 +110,14 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
             Judgement::Chance if signs.looks_like_a_loop() => suspected.extend(&group.members),
             Judgement::Chance => {}
         }
+    }
+    let several = alternating(&executions, &found.assignments, &mut found.sources, &groups, threshold);
+    for Alternating { group, certainty, distinct } in several {
+        explained.extend(&group.members);
+        let described = found.describe_alternating(&executions, &group, certainty, distinct, &scope_times);
+        let of_child = of_child(&executions, &group);
+        add_samples(&executions, &of_child, samples.entry(described.fingerprint.clone()).or_default());
+        loops.push((group.key, described));
     }
     // A child of a single parent each is a chain, not a repetition of its own.
     explained.extend(found.single_children(&executions, &grouped, threshold));
@@ -128,6 +143,12 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     samples.retain(|_, sets| !sets.is_empty());
     let shapes = executions.shapes.len() as u64;
     Detection { loops, repeats, scopes: executions.asked_scopes(), shapes, samples, parents }
+}
+
+/// The members of the child that the group's key names.
+fn of_child(executions: &Executions<'_>, group: &Group) -> Group {
+    let is_child = |at: &usize| executions.all[*at].shape == group.key.1;
+    Group { members: group.members.iter().copied().filter(is_child).collect(), ..group.clone() }
 }
 
 /// Different arguments of a group's members, where they were kept.
@@ -181,11 +202,7 @@ impl Pass {
     /// Executions by loop that are counted to it, or to another, and were about as
     /// likely asked for the rows of the other: by root result set and child.
     fn uncertain(&self, executions: &Executions<'_>) -> BTreeMap<(usize, usize), u64> {
-        let roots: BTreeMap<usize, usize> = self
-            .groups
-            .iter()
-            .flat_map(|group| group.members.iter().map(|member| (*member, group.key.0)))
-            .collect();
+        let roots = roots(&self.groups);
         let root =
             |result: usize| roots.get(&executions.results[result].execution).copied().unwrap_or(result);
         let mut counts = BTreeMap::new();
@@ -225,7 +242,7 @@ impl Pass {
         &mut self,
         executions: &Executions<'_>,
         group: &Group,
-        signs: &Signs,
+        (distinct, explained): (usize, f64),
         certainty: Certainty,
         scope_times: &[u64],
     ) -> LoopGroup {
@@ -243,17 +260,22 @@ impl Pass {
         LoopGroup {
             fingerprint: fingerprint(parent_shape.hash, child_shape.hash, &flow),
             scope: executions.scopes[scope].clone(),
-            parent: ShapeReference { text: parent_shape.text.clone(), hash: parent_shape.hash },
-            child: ShapeReference { text: child_shape.text.clone(), hash: child_shape.hash },
+            parent: reference(parent_shape),
+            child: reference(child_shape),
+            other_children: group
+                .others
+                .iter()
+                .map(|shape| reference(executions.shapes[*shape].shape))
+                .collect(),
             pairs,
             executions: group.members.len() as u64,
             parent_executions: parents.len() as u64,
             parent_rows: parents.keys().map(|result| executions.results[*result].rows).sum(),
             most_per_parent: most_per_parent(&self.assignments, group),
-            distinct_values: signs.distinct as u64,
+            distinct_values: distinct as u64,
             uncertain: 0,
             beyond_kept: beyond(&self.assignments, group) as u64,
-            explained: signs.explained,
+            explained,
             empty: records.iter().filter(|record| record.rows == 0 && record.outcome == Outcome::Ok).count()
                 as u64,
             failed: records.iter().filter(|record| record.outcome != Outcome::Ok).count() as u64,
@@ -265,6 +287,24 @@ impl Pass {
             call_site: records.iter().find_map(|record| call_site(record)),
             accepted: None,
         }
+    }
+
+    /// A loop over several children: named after the parent's column, as another run may
+    /// ask for rows of other kinds.
+    fn describe_alternating(
+        &mut self,
+        executions: &Executions<'_>,
+        group: &Group,
+        certainty: Certainty,
+        distinct: usize,
+        scope_times: &[u64],
+    ) -> LoopGroup {
+        let mut described = self.describe(executions, group, (distinct, 1.0), certainty, scope_times);
+        described.pairs = self.pairs(executions, &of_child(executions, group));
+        described.pairs.truncate(1);
+        let from = described.pairs.first().map(|pair| format!("{}>*", pair.from)).unwrap_or_default();
+        described.pairs.iter_mut().for_each(|pair| pair.explained = group.members.len() as u64);
+        LoopGroup { fingerprint: fingerprint(described.parent.hash, 0, &from), ..described }
     }
 
     /// Placeholders of an execution whose values stand in columns of a result set.
@@ -328,6 +368,10 @@ impl Pass {
             None => column.clone(),
         }
     }
+}
+
+fn reference(shape: &StatementShape) -> ShapeReference {
+    ShapeReference { text: shape.text.clone(), hash: shape.hash }
 }
 
 /// Sixteen hexadecimal digits: the same loop has the same ones on every machine.

@@ -54,6 +54,10 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
     let largest = groups.iter().max_by_key(|group| group.executions);
     let most = largest.map_or(0, |group| group.executions);
     let about = if largest.is_some_and(|group| group.uncertain > 0) { "about " } else { "" };
+    let statement = match first.other_children.len() {
+        0 => "the same statement".to_owned(),
+        others => format!("one of {} statements", others + 1),
+    };
     let severity = match (&first.accepted, groups.iter().map(|group| group.certainty).max()) {
         (Some(_), _) | (None, Some(Certainty::Possible) | None) => Severity::Warning,
         (None, Some(Certainty::Likely | Certainty::Strong)) => Severity::Failure,
@@ -63,6 +67,9 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
         format!("parent: {}", shortened(&first.parent.text)),
         format!("child: {}", shortened(&first.child.text)),
     ];
+    evidence.extend(
+        first.other_children.iter().map(|other| format!("child, for other rows: {}", shortened(&other.text))),
+    );
     for pair in &first.pairs {
         evidence.push(format!(
             "values flow {} -> {} in {} of {} executions",
@@ -87,7 +94,7 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
         severity,
         subject: subject(groups.iter().map(|group| group.scope.as_str())),
         message: format!(
-            "one query per row: {about}{most} times the same statement, fed row by row ({pair}){accepted}"
+            "one query per row: {about}{most} times {statement}, fed row by row ({pair}){accepted}"
         ),
         evidence,
         next_step: next_step(first, proof, join),
@@ -175,6 +182,12 @@ fn cost(form: &FormCost) -> String {
 }
 
 fn next_step(group: &LoopGroup, proof: Option<&BatchProof>, join: Option<&JoinProof>) -> String {
+    let column = group.pairs.first().map_or("the key", |pair| pair.to.as_str());
+    if !group.other_children.is_empty() {
+        return format!(
+            "Ask once for each kind of row, as with {column} = ANY($1), instead of once for each row"
+        );
+    }
     let is_batched = proof.is_some_and(|proof| proof.same_rows);
     if is_batched && join.is_some() {
         return "Ask once for all rows with the batched or the joined form, both of which were tried; the joined one leaves the order of its rows to you".into();
@@ -182,7 +195,6 @@ fn next_step(group: &LoopGroup, proof: Option<&BatchProof>, join: Option<&JoinPr
     if is_batched {
         return "Ask once for all rows with the batched form of it, which was tried, or join it into the parent query".into();
     }
-    let column = group.pairs.first().map_or("the key", |pair| pair.to.as_str());
     format!(
         "Ask once for all rows: join it into the parent query, load it eagerly, or fetch the whole set with {column} = ANY($1)"
     )

@@ -25,6 +25,8 @@ pub(super) struct Group {
     pub(super) members: Vec<usize>,
     /// The group that the parent belongs to, where it is asked per row itself.
     pub(super) inside: Option<GroupKey>,
+    /// Other child shapes, where the kind of the row says which one is asked.
+    pub(super) others: Vec<usize>,
 }
 
 /// Forms the groups of at least `threshold` members.
@@ -42,6 +44,7 @@ pub(super) fn group(
             source: main_source(assignments, sources, key.2, &members),
             inside: enclosing(executions, assignments, &looped, key, &members),
             members,
+            others: Vec::new(),
         })
         .filter(|group| !is_walk(executions, assignments, sources, group))
         .collect()
@@ -169,6 +172,13 @@ fn is_constant_of_one_row(
             executions.results[*result].columns[*column].iter().filter(|other| *other == value).count();
         *children as usize > rows.max(1) * 2
     })
+}
+
+/// The root result set of each member of a group.
+pub(super) fn roots(groups: &[Group]) -> BTreeMap<usize, usize> {
+    let of_group =
+        |group: &Group| group.members.iter().map(|member| (*member, group.key.0)).collect::<Vec<_>>();
+    groups.iter().flat_map(of_group).collect()
 }
 
 /// Most members that one result set feeds.

@@ -42,8 +42,9 @@ pub(super) fn growth(small: &Trace, large: &Trace) -> Vec<Growth> {
 
 /// A finding for each count that grows and that no loop explains.
 pub(super) fn growth_findings(growth: &[Growth], detection: &Detection) -> Vec<Finding> {
-    let is_looped =
-        |growth: &&Growth| detection.loops.iter().any(|group| group.child.hash == growth.shape.hash);
+    let is_looped = |growth: &&Growth| {
+        detection.loops.iter().any(|group| group.children().any(|child| child.hash == growth.shape.hash))
+    };
     growth
         .iter()
         .filter(|growth| growth.grows && !is_looped(growth))

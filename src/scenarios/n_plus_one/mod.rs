@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod pace;
 mod parent;
+mod polymorphic;
 mod positions;
 mod prove;
 mod reading;

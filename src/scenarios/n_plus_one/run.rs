@@ -363,18 +363,18 @@ fn warnings(losses: &Losses, stale: &[String]) -> Vec<MeasurementWarning> {
     warnings
 }
 
-/// N round trips against one, on paper; of groups of the same loop the largest.
+/// N round trips against one for each child, on paper; of groups of the same loop the largest.
 fn round_trip_costs(detection: &Detection, round_trips_us: &[u64]) -> Vec<RoundTripCost> {
-    let mut largest: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut largest: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for group in &detection.loops {
         let most = largest.entry(&group.fingerprint).or_default();
-        *most = group.executions.max(*most);
+        *most = (group.executions, group.children().count() as u64).max(*most);
     }
-    let cost = |fingerprint: &str, executions: u64, round_trip_us: u64| RoundTripCost {
+    let cost = |fingerprint: &str, (executions, children): (u64, u64), round_trip_us: u64| RoundTripCost {
         fingerprint: fingerprint.to_owned(),
         round_trip_us,
         looped_us: executions * round_trip_us,
-        batched_us: round_trip_us,
+        batched_us: children * round_trip_us,
     };
     largest
         .into_iter()

@@ -42,6 +42,10 @@ mirror! {
         parent: ShapeReferenceEntry,
         /// The statement asked per row.
         child: ShapeReferenceEntry,
+        /// Other children of the same rows, where the kind of a row says which of them is asked;
+        /// `executions` and what follows from it count all of them.
+        #[serde(default)]
+        other_children: Vec<ShapeReferenceEntry>,
         /// The data flow, the deciding pair first.
         pairs: Vec<ColumnPairEntry>,
         /// N: executions of the child.
