@@ -12,6 +12,8 @@ use crate::trace::ValueHash;
 
 const RESULTS_PER_SOURCE: usize = 16;
 const SOURCES_PER_VALUE: usize = 64;
+/// Columns of so few rows are looked through each time, as a table would take more memory than they do.
+const SCANNED_MAX: usize = 12;
 
 /// A column of a shape's result.
 #[derive(Debug)]
@@ -113,11 +115,19 @@ impl Sources {
         column: usize,
         value: ValueHash,
     ) -> Option<Standing> {
+        let values = &executions.results[result].columns[column];
+        if values.len() <= SCANNED_MAX {
+            return scanned(values, value);
+        }
         self.column(executions, result, column).get(&value).copied()
     }
 
     /// Different values in a column of a result set, NULL aside.
     pub(super) fn distinct(&mut self, executions: &Executions<'_>, result: usize, column: usize) -> usize {
+        let values = &executions.results[result].columns[column];
+        if values.len() <= SCANNED_MAX {
+            return different(values);
+        }
         self.column(executions, result, column).len()
     }
 
@@ -163,6 +173,17 @@ impl Sources {
             affinity(&list[source].name, column, &reading.tables)
         })
     }
+}
+
+fn scanned(values: &[ValueHash], value: ValueHash) -> Option<Standing> {
+    let first_row = values.iter().position(|other| *other == value).filter(|_| !value.is_null())?;
+    let rows = values.iter().filter(|other| **other == value).count() as u32;
+    Some(Standing { first_row, rank: different(&values[..first_row]), rows })
+}
+
+fn different(values: &[ValueHash]) -> usize {
+    let is_first = |(row, value): &(usize, &ValueHash)| !value.is_null() && !values[..*row].contains(value);
+    values.iter().enumerate().filter(is_first).count()
 }
 
 fn remember(known: &mut Vec<(usize, Vec<usize>)>, source: usize, result: usize) {

@@ -38,6 +38,9 @@ const CHOICES_MAX: usize = 32;
 /// Places of columns that were not kept whole, for each child.
 const CUT_MAX: usize = 16;
 
+/// Scopes and streams whose last executions are not settled.
+const OPEN_MAX: usize = 256;
+
 /// What an execution's value is put down to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Assignment {
@@ -74,6 +77,9 @@ pub(super) struct Woven {
     /// Executions laid.
     pub(super) executions: usize,
 }
+
+/// The scope that the application named, and what keeps workers apart.
+type Stream = (Option<Arc<str>>, u64);
 
 /// A column of a result set, and the statement asked for its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,7 +134,9 @@ struct Weaver<'e, 't> {
     workers: Workers,
     sources: Sources,
     /// The ways by the scope that the application named, and the stream.
-    open: BTreeMap<(Option<Arc<str>>, u64), Vec<Way>>,
+    open: BTreeMap<Stream, (usize, Vec<Way>)>,
+    /// The same by the last execution.
+    used: BTreeMap<usize, Stream>,
     /// Numbers of places.
     numbers: Table<Place, u32>,
     places: Vec<Place>,
@@ -156,6 +164,7 @@ pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<usize>], wo
         workers,
         sources: Sources::default(),
         open: BTreeMap::new(),
+        used: BTreeMap::new(),
         numbers: Table::default(),
         places: Vec::new(),
         chosen: Vec::new(),
@@ -174,7 +183,7 @@ pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<usize>], wo
             weaver.take(execution);
         }
     }
-    for (_, mut ways) in std::mem::take(&mut weaver.open) {
+    for (_, (_, mut ways)) in std::mem::take(&mut weaver.open) {
         weaver.settle(&mut ways, 0);
     }
     let Weaver { woven: (assignments, cost, laid), sources, .. } = weaver;
@@ -191,13 +200,32 @@ impl Weaver<'_, '_> {
             return;
         }
         let scope = (self.executions.all[execution].record.scope.clone(), self.stream(execution));
-        let ways = self.open.remove(&scope).unwrap_or_else(|| vec![Way::default()]);
+        let ways = match self.open.remove(&scope) {
+            Some((last, ways)) => {
+                self.used.remove(&last);
+                ways
+            }
+            None => vec![Way::default()],
+        };
         let mut next = self.go_on(ways, execution, value, &choices);
         let lag = if next.len() == 1 { 0 } else { LAG };
         self.settle(&mut next, lag);
         let best = next[0].cost;
         next.iter_mut().for_each(|way| way.cost -= best);
-        self.open.insert(scope, next);
+        self.used.insert(execution, scope.clone());
+        self.open.insert(scope, (execution, next));
+        self.settle_idle();
+    }
+
+    /// Settles what has gone on least lately, where too many are open.
+    fn settle_idle(&mut self) {
+        while self.open.len() > OPEN_MAX
+            && let Some((_, stream)) = self.used.pop_first()
+        {
+            if let Some((_, mut ways)) = self.open.remove(&stream) {
+                self.settle(&mut ways, 0);
+            }
+        }
     }
 
     /// The cheapest ways with one more execution, the cheapest first.
