@@ -228,6 +228,33 @@ final class JdbcTracker {
                 insert.executeBatch();
             }
         });
+        page("versions checked by a batch of updates", "", connection -> {
+            List<Ticket> rows = tickets(connection, 20);
+            connection.setAutoCommit(false);
+            try (PreparedStatement update = connection.prepareStatement(
+                "update tickets set points=? where id=? and points<?")) {
+                for (Ticket row : rows) {
+                    update.setInt(1, 9);
+                    update.setLong(2, row.id());
+                    update.setInt(3, 9);
+                    update.addBatch();
+                }
+                update.executeBatch();
+            }
+            connection.commit();
+        });
+        page("numbers in blocks from a sequence", "", connection -> {
+            for (int number = 0; number < 7; number += 1) {
+                query(connection, "select nextval(?)", found -> found.getLong(1), "receipt_numbers");
+            }
+        });
+        page("twelve requests with offsets of their own", "", connection -> {
+            for (int number = 0; number < 12; number += 1) {
+                try (Connection own = connect("")) {
+                    query(own, "SELECT id, title FROM tickets ORDER BY id LIMIT 10 OFFSET ?", found -> found.getLong(1), number * 10);
+                }
+            }
+        });
         page("metadata of all tables", "", connection -> {
             for (String table : List.of("tickets", "members", "files", "labels", "projects", "teams")) {
                 try (ResultSet columns = connection.getMetaData().getColumns(null, "public", table, null)) {

@@ -247,6 +247,32 @@ page "upserted and inserted together" do
   Job.insert_all(Array.new(30) { |at| { kind: "mail", ticket_id: at + 1, state: "new" } })
 end
 
+page "sizes of collections that are loaded" do
+  Ticket.order(:id).limit(30).includes(:files, :labels).each { |row| [row.files.size, row.labels.any?, row.files.map(&:name)] }
+end
+
+page "counted in groups for a page" do
+  rows = tickets(30).to_a
+  counts = Attached.where(ticket_id: rows.map(&:id)).group(:ticket_id).count
+  rows.map { |row| counts.fetch(row.id, 0) }
+end
+
+page "made by factories with one author" do
+  author = Member.find_by!(handle: "member-9")
+  project = Project.find("project-4")
+  9.times { Ticket.create!(title: "made", state: "made", points: 1, project: project, reporter: author) }
+end
+
+page "one ticket, shown" do
+  ticket = Ticket.find(72)
+  [ticket.reporter.team.name, ticket.project.owner.handle, ticket.milestone&.title, ticket.labels.to_a]
+  ticket.remarks.includes(:author).map { |remark| remark.author.handle }
+end
+
+page "tables described" do
+  ActiveRecord::Base.connection.tables.each { |table| ActiveRecord::Base.connection.columns(table) }
+end
+
 page "batches of keys" do
   Ticket.in_batches(of: 50) { |batch| batch.where(state: "review").update_all(state: "open") }
 end

@@ -132,6 +132,24 @@ page("in an array of keys", async (db) => {
   await db.select().from(members).where(inArray(members.id, rows.map((row) => row.assigneeId)));
 });
 
+page("fields of a form checked", async (db) => {
+  await db.select({ id: members.id }).from(members).where(eq(members.handle, "new-handle")).limit(1);
+  await db.select({ slug: projects.slug }).from(projects).where(eq(projects.slug, "new-slug")).limit(1);
+  await db.select({ name: options.name }).from(options).where(eq(options.name, "new-option")).limit(1);
+  await db.insert(options).values({ name: "new-option", value: "x" });
+});
+
+page("one ticket and what belongs to it, over the pool", async (db) => {
+  const [ticket] = await db.select().from(tickets).where(eq(tickets.id, 44));
+  await Promise.all([
+    db.select().from(members).where(eq(members.id, ticket.reporterId)),
+    db.select().from(members).where(eq(members.id, 51)),
+    db.select().from(projects).where(eq(projects.slug, ticket.projectSlug)),
+    db.select().from(files).where(eq(files.ticketId, ticket.id)),
+    db.$count(tickets, eq(tickets.reporterId, ticket.reporterId)),
+  ]);
+});
+
 page("upserted in batches", async (db) => {
   const rows = Array.from({ length: 48 }, (_, at) => ({ name: `option_${at}`, value: "x" }));
   for (let at = 0; at < 48; at += 8) {

@@ -139,6 +139,35 @@ page("a graph joined", async () => {
   await Ticket.query().where("tickets.id", "<", 30).withGraphJoined("[reporter, files]");
 });
 
+page("migrations", async () => {
+  const names = ["one", "two", "three", "four", "five", "six", "seven"];
+  const migrationSource = {
+    getMigrations: async () => names,
+    getMigrationName: (name) => name,
+    getMigration: async (name) => ({
+      up: (db) => db.schema.createTable(`made_${name}`, (table) => table.increments()),
+      down: (db) => db.schema.dropTable(`made_${name}`),
+    }),
+  };
+  await knex.migrate.latest({ migrationSource });
+  await knex.migrate.rollback({ migrationSource });
+});
+
+page("data loaders on two levels", async () => {
+  const load = (table, key) => new DataLoader(async (keys) => {
+    const rows = await knex(table).whereIn(key, keys);
+    return keys.map((one) => rows.find((row) => row[key] === one));
+  });
+  const projects = load("projects", "slug");
+  const members = load("members", "id");
+  const rows = await tickets(35);
+  await Promise.all(rows.map(async (row) => members.load((await projects.load(row.project_slug)).owner_id)));
+});
+
+page("a graph upserted", async () => {
+  await Label.query().upsertGraph(Array.from({ length: 8 }, (_, at) => ({ id: at + 1, name: `renamed ${at}` })));
+});
+
 page("chunks of keys", async () => {
   const keys = (await tickets(120)).map((row) => row.id);
   for (let at = 0; at < keys.length; at += 15) await knex("files").whereIn("ticket_id", keys.slice(at, at + 15));

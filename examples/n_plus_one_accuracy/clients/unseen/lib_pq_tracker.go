@@ -271,6 +271,27 @@ var clean = []scenario{
 			time.Sleep(150 * time.Millisecond)
 		}
 	}},
+	{"a health check every moment", func(db *sql.DB) {
+		for at := 0; at < 20; at++ {
+			scan[int](db.QueryRow("SELECT 1"))
+			time.Sleep(20 * time.Millisecond)
+		}
+	}},
+	{"a retry until it can be had", func(db *sql.DB) {
+		for at := 0; at < 6; at++ {
+			tx := must(db.Begin())
+			scan[bool](tx.QueryRow("SELECT pg_try_advisory_xact_lock($1)", 7))
+			scan[string](tx.QueryRow("SELECT state FROM jobs WHERE id = $1 FOR UPDATE", 7))
+			must(0, tx.Rollback())
+			time.Sleep(30 * time.Millisecond)
+		}
+	}},
+	{"two statements for each of some requests", func(db *sql.DB) {
+		for _, id := range []int64{5, 120, 33, 78, 250, 61, 9} {
+			reporter := scan[int64](db.QueryRow("SELECT reporter_id FROM tickets WHERE id = $1", id))
+			member(db, reporter)
+		}
+	}},
 	{"upserts of many rows", func(db *sql.DB) {
 		for at := 0; at < 5; at++ {
 			names := []string{fmt.Sprint("a", at), fmt.Sprint("b", at), fmt.Sprint("c", at)}
@@ -280,8 +301,6 @@ var clean = []scenario{
 }
 
 func main() {
-	// lib/pq refuses to start where libpq's variable for an address is set, and the recorder sets it.
-	os.Unsetenv("PGHOSTADDR")
 	known := append(loops, clean...)
 	if os.Args[1] == "list" {
 		fmt.Println("version\tlib/pq as packaged, " + runtime.Version())

@@ -119,6 +119,20 @@ page("references loaded by its data loader", async (em) => {
   await Promise.all(rows.map((row) => row.files.load({ dataloader: true })));
 });
 
+page("the schema compared", async (em, orm) => {
+  await orm.schema.getUpdateSchemaSQL();
+});
+
+page("made and flushed together", async (em) => {
+  for (let at = 0; at < 14; at += 1) em.create("Job", { kind: "mail", ticketId: at + 1, state: "new" });
+  await em.flush();
+});
+
+page("populated afterwards", async (em) => {
+  const rows = await tickets(em, 35);
+  await em.populate(rows, ["reporter.team", "project.owner", "files"]);
+});
+
 page("flushed together", async (em) => {
   const rows = await tickets(em, 30);
   for (const row of rows) row.points += 1;

@@ -168,6 +168,32 @@ scenario('pages with their count', function () {
     }
 });
 
+scenario('a cache in a table, hit and missed', function () {
+    $db = pdo();
+    foreach (['menu', 'footer', 'option_3', 'sidebar', 'option_8', 'news'] as $key) {
+        if (!rows($db, 'SELECT value FROM options WHERE name = ?', [$key])) {
+            rows($db, 'INSERT INTO options (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING', [$key, 'made']);
+        }
+    }
+});
+
+scenario('all options at once', function () {
+    $options = array_column(pdo()->query('SELECT name, value FROM options')->fetchAll(), 'value', 'name');
+    foreach (range(1, 20) as $number) {
+        $options["option_$number"] ?? null;
+    }
+});
+
+scenario('one post and its parts', function () {
+    $db = pdo();
+    $post = rows($db, 'SELECT * FROM tickets WHERE id = ?', [33])[0];
+    rows($db, 'SELECT * FROM members WHERE id = ?', [$post['reporter_id']]);
+    rows($db, 'SELECT * FROM files WHERE ticket_id = ?', [$post['id']]);
+    rows($db, 'SELECT l.* FROM labels l JOIN ticket_labels t ON t.label_id = l.id WHERE t.ticket_id = ?', [$post['id']]);
+    rows($db, 'SELECT id FROM tickets WHERE id < ? ORDER BY id DESC LIMIT 1', [$post['id']]);
+    rows($db, 'SELECT id FROM tickets WHERE id > ? ORDER BY id LIMIT 1', [$post['id']]);
+});
+
 scenario('inserts of many rows', function () {
     $db = pdo();
     $db->beginTransaction();

@@ -252,6 +252,27 @@ def upserted_in_chunks():
 
 
 @scenario
+def labels_in_one_statement_for_a_page():
+    rows = list(tickets(25))
+    tagged = TicketLabel.select(TicketLabel, Label).join(Label).where(TicketLabel.ticket.in_(rows))
+    for tag in tagged:
+        tag.label.name
+
+
+@scenario
+def rows_made_by_a_test_and_one_looked_at():
+    member = Member.create(handle="maker", team=3)
+    made = [Ticket.create(project="project-2", reporter=member, title="t", state="new", points=1) for _ in range(9)]
+    Ticket.get_by_id(made[4].id).reporter.handle
+
+
+@scenario
+def filters_tried_by_somebody():
+    for state, points in (("open", 1), ("open", 3), ("review", 3), ("closed", 5), ("closed", 8), ("open", 8)):
+        list(Ticket.select().where(Ticket.state == state, Ticket.points >= points).order_by(Ticket.id).limit(10))
+
+
+@scenario
 def updated_together():
     rows = list(tickets(30))
     for row in rows:

@@ -138,6 +138,30 @@ def pages_by_a_pair_of_keys():
 
 
 @scenario
+def locks_of_a_scheduler():
+    with native() as db:
+        for number in range(8):
+            db.run("SELECT pg_try_advisory_lock(:key)", key=number)
+            db.run("SELECT pg_advisory_unlock(:key)", key=number)
+
+
+@scenario
+def a_free_name_is_searched():
+    with native() as db:
+        for number in (3, 7, 11, 18, 25):
+            if not db.run("SELECT 1 FROM options WHERE name = :name", name=f"option_{number}"):
+                break
+
+
+@scenario
+def keys_in_chunks_of_an_array():
+    with native() as db:
+        keys = [key for (key,) in db.run("SELECT reporter_id FROM tickets ORDER BY id LIMIT 60")]
+        for at in range(0, len(keys), 12):
+            db.run("SELECT id, handle FROM members WHERE id = ANY(CAST(:keys AS bigint[]))", keys=keys[at : at + 12])
+
+
+@scenario
 def a_report_of_every_state():
     with native() as db:
         db.run("SELECT id, state FROM tickets ORDER BY id LIMIT 50")

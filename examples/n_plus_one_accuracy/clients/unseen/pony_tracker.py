@@ -159,6 +159,21 @@ def pages():
 
 
 @page
+def a_session_for_each_of_some_addresses():
+    for key in (12, 150, 3, 77, 41, 9):
+        with db_session:
+            Ticket[key].title
+
+
+@page
+@db_session
+def collections_that_it_guesses():
+    # The first collection read loads those of the whole page.
+    for row in list(tickets(20)):
+        len(row.files)
+
+
+@page
 @db_session
 def grouped():
     list(select((t.reporter.handle, count(t.files)) for t in Ticket))

@@ -118,6 +118,24 @@ page("inserted and upserted together", 1, async (sql) => {
   await sql`INSERT INTO options ${sql(rows)} ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
 });
 
+page("keys of all rows at once, level by level", 2, async (sql) => {
+  const rows = await tickets(sql, 40);
+  const projects = await sql`SELECT slug, owner_id FROM projects WHERE slug = ANY(${rows.map((row) => row.project_slug)})`;
+  const owners = await sql`SELECT id, team_id FROM members WHERE id = ANY(${projects.map((row) => row.owner_id)})`;
+  await sql`SELECT id, name FROM teams WHERE id = ANY(${owners.map((row) => row.team_id)})`;
+});
+
+page("six reports at once", 4, async (sql) => {
+  await Promise.all([1, 2, 3, 4, 5, 6].map((points) =>
+    sql`SELECT state, count(*) FROM tickets WHERE points = ${points} GROUP BY state`));
+});
+
+page("windows of time", 1, async (sql) => {
+  for (let day = 1; day < 9; day += 1) {
+    await sql`SELECT count(*) FROM entries WHERE day >= ${`2025-03-0${day}`} AND day < ${`2025-03-1${day}`}`;
+  }
+});
+
 page("a queue that is polled", 1, async (sql) => {
   for (let at = 0; at < 9; at += 1) {
     await sql`SELECT id FROM jobs WHERE state = ${"failed"} ORDER BY id LIMIT 5`;

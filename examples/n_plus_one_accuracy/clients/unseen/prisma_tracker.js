@@ -87,6 +87,18 @@ page("resolvers of a graph gathered in a tick", async (prisma) => {
   await Promise.all(rows.map((row) => prisma.ticket.findUnique({ where: { id: row.id } }).reporter()));
 });
 
+page("chunks of keys", async (prisma) => {
+  const keys = (await tickets(prisma, 80)).map((row) => row.id);
+  for (let at = 0; at < 80; at += 10) await prisma.file.findMany({ where: { ticketId: { in: keys.slice(at, at + 10) } } });
+});
+
+page("figures in one transaction", async (prisma) => {
+  await prisma.$transaction([
+    prisma.ticket.count(), prisma.member.count(), prisma.file.aggregate({ _sum: { bytes: true } }),
+    prisma.ticket.groupBy({ by: ["state"], _count: true }), prisma.job.count({ where: { state: "queued" } }),
+  ]);
+});
+
 page("included", async (prisma) => {
   await prisma.ticket.findMany({ include: { reporter: { include: { team: true } }, files: true }, take: 40 });
 });

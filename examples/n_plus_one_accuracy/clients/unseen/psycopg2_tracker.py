@@ -339,4 +339,52 @@ def named_options_of_the_code():
         expect_repeat("repeated-query-without-visible-parent", 12)
 
 
+@scenario
+def the_choices_of_a_form():
+    with cursor() as opened:
+        for table in ("teams", "labels", "milestones", "members"):
+            fetch(opened, f"SELECT id FROM {table} ORDER BY id")
+        fetch(opened, "SELECT slug, title FROM projects ORDER BY title")
+
+
+@scenario
+def an_import_that_links_what_it_writes():
+    # Each line of the file is written, and what hangs on it with the key that came back.
+    with cursor() as opened:
+        for number in range(9):
+            (key,) = fetch(
+                opened,
+                "INSERT INTO tickets (project_slug, reporter_id, title, state, points)"
+                " VALUES ('project-1', 1, %s, 'new', 1) RETURNING id",
+                f"line {number}",
+            )[0]
+            opened.execute("INSERT INTO files (ticket_id, name, bytes) VALUES (%s, 'f', 1)", [key])
+
+
+@scenario
+def the_way_up_from_a_leaf():
+    with cursor() as opened:
+        key = 42
+        while key is not None:
+            key = fetch(opened, "SELECT parent_id FROM categories WHERE id = %s", key)[0][0]
+
+
+@scenario
+def the_days_of_a_week():
+    with cursor() as opened:
+        fetch(opened, "SELECT id, day FROM entries ORDER BY id LIMIT 3")
+        for day in range(1, 8):
+            fetch(opened, "SELECT sum(minutes) FROM entries WHERE day = %s", f"2025-03-{day:02}")
+
+
+@scenario
+def logins_of_three_people():
+    with cursor() as opened:
+        for number in (4, 9, 23):
+            opened.execute("SELECT member_id FROM sessions WHERE token = md5('token' || %s)", [number])
+            key = opened.fetchone()[0]
+            member(opened, key)
+            fetch(opened, "SELECT id, title FROM tickets WHERE reporter_id = %s ORDER BY id LIMIT 5", key)
+
+
 main(f"psycopg2 {psycopg2.__version__.split()[0]}")

@@ -222,6 +222,27 @@ async def written_in_bulk():
 
 
 @page
+async def in_bulk_by_keys():
+    rows = await tickets(45)
+    await Member.in_bulk({row.reporter_id for row in rows}, "id")
+    await Attached.filter(ticket_id__in=[row.id for row in rows])
+
+
+@page
+async def a_handful_of_labels_got_or_made():
+    for number in range(7):
+        await Label.get_or_create(id=300 + number, defaults={"name": f"label {number}"})
+
+
+@page
+async def one_ticket_and_all_around_it():
+    ticket = await Ticket.get(id=60).prefetch_related("files", "labels")
+    reporter = await ticket.reporter
+    await reporter.team
+    await ticket.milestone
+
+
+@page
 async def five_figures_of_a_dashboard():
     await asyncio.gather(
         Ticket.all().count(),

@@ -129,6 +129,21 @@ page("with relations, by queries", async (db) => {
   await db.find("Ticket", { relations: { files: true, labels: true }, relationLoadStrategy: "query", where: { id: LessThan(40) } });
 });
 
+page("the schema compared", async (db) => {
+  await db.connection.driver.createSchemaBuilder().log();
+});
+
+page("many saved in one call", async (db) => {
+  await db.save("Label", Array.from({ length: 15 }, (_, at) => ({ id: 500 + at, name: "new" })));
+  await db.remove("Label", await db.find("Label", { where: { name: "new" } }));
+});
+
+page("read in pages by the builder", async (db) => {
+  for (let number = 0; number < 7; number += 1) {
+    await db.createQueryBuilder("Ticket", "t").leftJoinAndSelect("t.labels", "l").orderBy("t.id").skip(number * 10).take(10).getMany();
+  }
+});
+
 page("in a list of keys", async (db) => {
   const rows = await tickets(db, 60);
   await db.findBy("Member", { id: In(rows.map((row) => row.reporterId)) });
