@@ -169,7 +169,8 @@ async fn one(
     folder: &Path,
     score: &mut Score,
 ) -> anyhow::Result<()> {
-    let labels = folder.join("labels.tsv");
+    // Two runs of this example at once keep theirs apart.
+    let labels = folder.join(format!("labels-{}.tsv", std::process::id()));
     let mut words = program.words.clone();
     words.extend(["run".into(), scenario.into(), labels.clone().into()]);
     let command = ChildCommand {
@@ -182,6 +183,7 @@ async fn one(
     let (outcome, recording) = run_child(&options, &command).await?;
     ensure!(outcome.code == 0, "the program ended with {}", outcome.code);
     let label = read_labels(&labels)?;
+    std::fs::remove_file(&labels)?;
     let report = judged(
         target,
         n_plus_one::Options {

@@ -115,12 +115,10 @@ page "subjects of remarks" do
 end
 
 page "subjects of few remarks" do
-  # Eleven in all, but fewer than five of a kind.
+  # Eleven in all, but fewer than five of a kind: one loop whose child alternates. The piece is in each of them.
   rows = Remark.order(:id).limit(11).to_a
   rows.each { |row| row.subject&.id }
-  { "Ticket" => "tickets", "Milestone" => "milestones", "Member" => "members" }.each do |type, table|
-    expect_part_of_loop("from remarks", "from #{table}", rows.count { |row| row.subject_type == type })
-  end
+  expect_loop("from remarks", ".id = ? limit ?", rows.size)
 end
 
 page "nested JSON" do

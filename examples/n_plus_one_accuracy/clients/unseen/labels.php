@@ -16,14 +16,8 @@ function scenario(string $name, callable $page): void
 function expect_loop(string $parent, string $child, int $n): void
 {
     if ($n >= THRESHOLD) {
-        expect_part_of_loop($parent, $child, $n);
+        $GLOBALS['labels'] .= "loop\t$parent\t$child\t$n\n";
     }
-}
-
-/** One shape of a loop whose shapes reach the threshold together. */
-function expect_part_of_loop(string $parent, string $child, int $n): void
-{
-    $GLOBALS['labels'] .= "loop\t$parent\t$child\t$n\n";
 }
 
 function expect_repeat(string $kind, int $n): void

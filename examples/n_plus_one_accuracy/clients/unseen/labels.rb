@@ -13,10 +13,7 @@ module Labels
   def scenario(name, &page) = SCENARIOS[name] = page
 
   # The child is asked n times for rows of the parent; both are pieces of their texts.
-  def expect_loop(parent, child, n) = n >= THRESHOLD && expect_part_of_loop(parent, child, n)
-
-  # One shape of a loop whose shapes reach the threshold together.
-  def expect_part_of_loop(parent, child, n) = FOUND << "loop\t#{parent}\t#{child}\t#{n}\n"
+  def expect_loop(parent, child, n) = n >= THRESHOLD && FOUND << "loop\t#{parent}\t#{child}\t#{n}\n"
 
   def main(versions)
     verb, name, file = ARGV
