@@ -67,7 +67,7 @@ pub use session::Session;
 pub use statements::{
     ColumnProfile, StatementStatistics, TopStatements, column_profiles, row_estimates, top_statements,
 };
-pub use table_name::{NamedTable, name_tables, name_tables_at};
+pub use table_name::{NamedTable, name_tables_at};
 pub use table_size::{TableExtent, table_extents};
 pub use target::{DISPOSABLE_COMMENT, Target};
 pub use text_parameter::TextParameter;

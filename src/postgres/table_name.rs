@@ -33,7 +33,7 @@ pub async fn name_tables_at(url: &str, database: &str, oids: &[u32]) -> Result<V
 ///
 /// # Errors
 /// The server refuses or the connection breaks.
-pub async fn name_tables(session: &Session, oids: &[u32]) -> Result<Vec<NamedTable>, Error> {
+async fn name_tables(session: &Session, oids: &[u32]) -> Result<Vec<NamedTable>, Error> {
     let rows = session
         .query(
             "SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text \

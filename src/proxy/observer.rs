@@ -168,7 +168,7 @@ impl Observer {
         let session = self.sessions.get(&connection)?;
         let (scope, database) = (session.scope()?.clone(), session.database().cloned());
         // Whoever asks is connected, so that its database is there.
-        let named = self.naming.resolve_new(self.ledger.tables(), database);
+        let named = self.naming.resolve_new(self.ledger.tables(), database.as_ref());
         self.write_names(named);
         let judge = self.judge.as_ref()?;
         let mut trace = self.scopes.trace(&scope, self.trace.header.clone());
@@ -235,7 +235,7 @@ impl Observer {
         }
         self.write_limits();
         self.write_records();
-        let named = self.naming.resolve(self.ledger.tables(), self.ledger.databases());
+        let named = self.naming.resolve(self.ledger.tables());
         self.write_names(named);
         if self.ledger.losses != Losses::default() {
             let losses = std::mem::take(&mut self.ledger.losses);

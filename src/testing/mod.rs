@@ -111,8 +111,11 @@ impl TestDatabase {
         name: &str,
         work: impl AsyncFnOnce(String) -> T,
     ) -> anyhow::Result<(T, ScenarioReport)> {
-        let options =
-            proxy::Options { source: name.to_owned(), ..proxy::Options::new(&self.url(), rand::random()) };
+        let options = proxy::Options {
+            source: name.to_owned(),
+            names: Some(n_plus_one::table_names(&self.url())),
+            ..proxy::Options::new(&self.url(), rand::random())
+        };
         let recorder = tokio::task::spawn_blocking(move || Recorder::start(&options)).await??;
         let returned = work(recorder.url()).await;
         let recording = tokio::task::spawn_blocking(move || recorder.stop()).await??;

@@ -8,7 +8,7 @@ use plimsoll::postgres::Target;
 use plimsoll::prepare::{Context, Databases};
 use plimsoll::project::Project;
 use plimsoll::proxy::{self, Recorder, ServerUrl};
-use plimsoll::scenarios::n_plus_one::{Options, run};
+use plimsoll::scenarios::n_plus_one::{Options, run, table_names};
 use plimsoll::trace::Trace;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -88,6 +88,7 @@ where
     database.execute(SCHEMA).await;
     let url = database.target.url_for(&database.name);
     let mut options = proxy::Options::new(&url, 7);
+    options.names = Some(table_names(&url));
     change(&mut options);
     let recorder = Recorder::start(&options).unwrap();
     let mut clients = Vec::new();

@@ -5,7 +5,7 @@ use crate::support;
 use plimsoll::model::ScenarioReport;
 use plimsoll::postgres::Target;
 use plimsoll::proxy::Destination;
-use plimsoll::scenarios::n_plus_one::{DetectOptions, Options, judge, table_names};
+use plimsoll::scenarios::n_plus_one::{DetectOptions, Options, judge};
 use plimsoll::trace;
 use tokio_postgres::Client;
 
@@ -35,7 +35,6 @@ async fn a_loop_has_one_fingerprint_live_and_from_a_file_whatever_the_server() {
     assert_eq!(live.1, "orders.user_id");
 
     let to_file = |options: &mut plimsoll::proxy::Options| {
-        options.names = Some(table_names(&options.upstream));
         options.destination = Destination::File(file.clone());
     };
     let (_, _, database) = recorded_with(to_file, buyers).await;

@@ -33,6 +33,7 @@ impl Session {
             }
             BackendMessage::RowDescription(description) => {
                 let description = ledger.descriptions.get(frame.body, description);
+                ledger.described_in(self.labels.database.as_ref(), &description);
                 self.described(Some(description), ledger);
             }
             BackendMessage::NoData => self.described(None, ledger),

@@ -4,18 +4,17 @@
 use super::hashing::Table;
 use crate::trace::{ColumnSource, Format};
 use crate::wire::{Formats, RowDescription};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Descriptions kept at most; then the cache starts afresh.
 const DESCRIPTIONS_MAX: usize = 4096;
-/// Tables remembered at most; later ones stay without names.
-const TABLES_MAX: usize = 65_536;
 
 /// The columns of a result.
 #[derive(Debug)]
 pub(super) struct Description {
+    /// No other has it, also after the cache started afresh.
+    pub(super) id: u64,
     pub(super) columns: Arc<[ColumnSource]>,
     /// Whether each column comes in binary, as the description itself says.
     is_binary: Box<[bool]>,
@@ -25,8 +24,7 @@ pub(super) struct Description {
 #[derive(Debug, Default)]
 pub(super) struct Descriptions {
     known: Table<Box<[u8]>, Rc<Description>>,
-    /// OIDs of the tables that results came from.
-    pub(super) tables: BTreeSet<u32>,
+    next_id: u64,
 }
 
 impl Descriptions {
@@ -39,9 +37,6 @@ impl Descriptions {
         let mut is_binary = Vec::new();
         for column in description.columns() {
             is_binary.push(column.is_binary);
-            if column.table_oid > 0 && self.tables.len() < TABLES_MAX {
-                self.tables.insert(column.table_oid);
-            }
             columns.push(ColumnSource {
                 name: String::from_utf8_lossy(column.name).into_owned(),
                 table_oid: column.table_oid,
@@ -49,7 +44,9 @@ impl Descriptions {
                 type_oid: column.type_oid,
             });
         }
-        let decoded = Rc::new(Description { columns: columns.into(), is_binary: is_binary.into() });
+        self.next_id += 1;
+        let id = self.next_id;
+        let decoded = Rc::new(Description { id, columns: columns.into(), is_binary: is_binary.into() });
         if self.known.len() >= DESCRIPTIONS_MAX {
             self.known.clear();
         }

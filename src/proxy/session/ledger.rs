@@ -1,14 +1,29 @@
 //! What all sessions of a recording share: the counters, the hash key, the
 //! caches, and the records that are ready.
 
-use super::columns::Descriptions;
+use super::columns::{Description, Descriptions};
+use super::hashing::Table;
 use super::texts::Texts;
 use crate::trace::{Bounds, Losses, ScopeLimit, StatementRecord, ValueHasher};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// Databases remembered at most.
+/// Databases told apart at most.
 const DATABASES_MAX: usize = 64;
+/// Tables remembered of a database at most; later ones stay without names.
+const TABLES_MAX: usize = 65_536;
+/// Descriptions remembered as seen in their database at most; then they are looked at once more.
+const SEEN_MAX: usize = 65_536;
+
+/// The tables that results came from, in one database.
+#[derive(Debug)]
+pub struct DatabaseTables {
+    /// Its name; `None` for all those beyond the bound.
+    pub database: Option<Arc<str>>,
+    /// OIDs, which mean something in it alone.
+    pub oids: BTreeSet<u32>,
+}
 
 /// What is shared between the sessions of one recording.
 #[derive(Debug)]
@@ -18,7 +33,9 @@ pub struct Ledger {
     pub(super) keeps_values: bool,
     pub(super) texts: Texts,
     pub(super) descriptions: Descriptions,
-    databases: Vec<Arc<str>>,
+    databases: Vec<DatabaseTables>,
+    /// Databases and descriptions whose tables are in already.
+    seen: Table<(usize, u64), ()>,
     next_sequence: u64,
     next_transaction: u64,
     /// What could not be kept since it was last taken.
@@ -42,6 +59,7 @@ impl Ledger {
             keeps_values,
             descriptions: Descriptions::default(),
             databases: Vec::new(),
+            seen: Table::default(),
             next_sequence: 0,
             next_transaction: 0,
             losses: Losses::default(),
@@ -51,25 +69,46 @@ impl Ledger {
         }
     }
 
-    pub(super) fn connected_to(&mut self, database: Option<&Arc<str>>) {
-        if let Some(database) = database
-            && self.databases.len() < DATABASES_MAX
-            && !self.databases.contains(database)
-        {
-            self.databases.push(database.clone());
+    /// A session that is with `database` was told what a result looks like.
+    pub(super) fn described_in(&mut self, database: Option<&Arc<str>>, description: &Rc<Description>) {
+        let at = self.place_of(database);
+        if self.seen.contains_key(&(at, description.id)) {
+            return;
+        }
+        if self.seen.len() >= SEEN_MAX {
+            self.seen.clear();
+        }
+        self.seen.insert((at, description.id), ());
+        let known = &mut self.databases[at].oids;
+        let tables = description.columns.iter().map(|column| column.table_oid).filter(|oid| *oid > 0);
+        for oid in tables {
+            if known.len() < TABLES_MAX {
+                known.insert(oid);
+            }
         }
     }
 
-    /// The databases that sessions are with, in the order of their first connection.
-    #[must_use]
-    pub fn databases(&self) -> &[Arc<str>] {
-        &self.databases
+    fn place_of(&mut self, database: Option<&Arc<str>>) -> usize {
+        if let Some(at) = self.databases.iter().position(|known| known.database.as_ref() == database) {
+            return at;
+        }
+        let is_told_apart = self.databases.len() < DATABASES_MAX;
+        let known =
+            DatabaseTables { database: database.filter(|_| is_told_apart).cloned(), oids: BTreeSet::new() };
+        match self.databases.iter().position(|other| other.database.is_none()) {
+            Some(at) if known.database.is_none() => at,
+            _ => {
+                self.databases.push(known);
+                self.databases.len() - 1
+            }
+        }
     }
 
-    /// OIDs of the tables that results came from.
+    /// The tables that results came from, by the databases that sessions were with, in the order
+    /// of their first results.
     #[must_use]
-    pub fn tables(&self) -> &BTreeSet<u32> {
-        &self.descriptions.tables
+    pub fn tables(&self) -> &[DatabaseTables] {
+        &self.databases
     }
 
     /// Numbers `count` requests; returns the first number.

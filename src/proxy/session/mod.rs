@@ -19,6 +19,7 @@ mod requests;
 mod resolve;
 mod texts;
 
+pub(super) use ledger::DatabaseTables;
 pub use ledger::Ledger;
 
 use crate::trace::Outcome;

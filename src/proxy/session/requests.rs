@@ -28,7 +28,6 @@ impl Session {
         match message {
             FrontendMessage::Startup(StartupPacket::Startup(startup)) => {
                 self.labels.startup(startup);
-                ledger.connected_to(self.labels.database.as_ref());
                 self.requests.push(Pending::Startup);
             }
             FrontendMessage::Parse(parse) => self.parse(parse, ledger),

@@ -7,7 +7,6 @@ use super::growth::{growth, growth_findings, growth_measurements};
 use super::joined::prove_join;
 use super::limits;
 use super::prove::prove;
-use super::tables::resolve_tables;
 use super::whole::Heard;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{
@@ -90,12 +89,9 @@ struct Place<'a> {
 async fn run_at(context: &Place<'_>, options: &Options) -> anyhow::Result<ScenarioReport> {
     let start = clock::now();
     let settings = &context.project.settings.n_plus_one;
-    let mut recordings = read_traces(context, options)?;
+    let recordings = read_traces(context, options)?;
     if recordings.is_empty() {
         return Ok(skipped());
-    }
-    for recording in &mut recordings {
-        name_tables(context, recording).await;
     }
     let threshold = options.threshold.unwrap_or(settings.threshold);
     let detect_options = DetectOptions { threshold: usize::try_from(threshold).unwrap_or(usize::MAX) };
@@ -182,20 +178,6 @@ fn read_traces(context: &Place<'_>, options: &Options) -> anyhow::Result<Vec<Rec
         traces.push(Recording { name, trace: read, database: database.clone(), is_fresh: false });
     }
     Ok(traces)
-}
-
-/// Best effort: without names the report shows what the statements say.
-async fn name_tables(context: &Place<'_>, recording: &mut Recording) {
-    let trace = &mut recording.trace;
-    if !recording.is_fresh || !trace.tables.is_empty() || trace.statements.is_empty() {
-        return;
-    }
-    if let (Some(target), Some(database)) = (context.target, &recording.database)
-        && let Ok(session) = target.connect_to(database).await
-        && let Err(error) = resolve_tables(&session, trace).await
-    {
-        context.progress.say(&format!("tables stay without names: {error}"));
-    }
 }
 
 /// The known loops of a baseline: the file given, else the project's.

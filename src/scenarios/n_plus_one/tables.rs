@@ -4,9 +4,9 @@
 //! asked for there, by whoever records, and go into the trace with the rest. A
 //! trace from a file is never named by a server: nobody knows whether it is the one.
 
-use crate::postgres::{NamedTable, Session, name_tables, name_tables_at};
+use crate::postgres::{NamedTable, name_tables_at};
 use crate::proxy::TableNames;
-use crate::trace::{TableName, Trace};
+use crate::trace::TableName;
 use anyhow::Context as _;
 use std::time::Duration;
 
@@ -32,23 +32,4 @@ fn ask(url: &str, database: &str, oids: &[u32]) -> anyhow::Result<Vec<TableName>
 
 fn table_name(NamedTable { oid, schema, name, columns }: NamedTable) -> TableName {
     TableName { oid, schema, name, columns }
-}
-
-/// Names the tables of a trace that was recorded just now, in a database that the session is with.
-pub(super) async fn resolve_tables(
-    session: &Session,
-    trace: &mut Trace,
-) -> Result<(), crate::postgres::Error> {
-    let mut oids: Vec<u32> = trace
-        .statements
-        .iter()
-        .flat_map(|record| record.columns.iter().map(|column| column.table_oid))
-        .filter(|oid| *oid > 0)
-        .collect();
-    oids.sort_unstable();
-    oids.dedup();
-    if !oids.is_empty() {
-        trace.tables.extend(name_tables(session, &oids).await?.into_iter().map(table_name));
-    }
-    Ok(())
 }
