@@ -64,7 +64,7 @@ async fn a_loop_has_one_fingerprint_live_and_from_a_file_whatever_the_server() {
     let unnamed = trace::Trace { tables: Vec::new(), ..named };
     trace::write(&file, &unnamed).unwrap();
     let expected = without_a_server(&unnamed);
-    assert_eq!(expected.1, "buyer");
+    assert_eq!(expected, (live.0, "buyer".into()));
     for target in [&wrong, &right] {
         assert_eq!(found(&judged_on(target, folder.path(), &options).await.unwrap()), expected);
     }

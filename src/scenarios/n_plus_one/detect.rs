@@ -256,7 +256,8 @@ impl Pass {
         let total_us: u64 = records.iter().map(|record| record.end_us.saturating_sub(record.start_us)).sum();
         let scope_us = scope_times.get(scope).copied().unwrap_or(0).max(1);
         let pairs = self.pairs(executions, group);
-        let flow = pairs.first().map(|pair| format!("{}>{}", pair.from, pair.to)).unwrap_or_default();
+        let to = pairs.first().map_or("", |pair| pair.to.as_str());
+        let flow = format!("{}>{to}", self.result_name(group.source));
         LoopGroup {
             fingerprint: fingerprint(parent_shape.hash, child_shape.hash, &flow),
             scope: executions.scopes[scope].clone(),
@@ -302,9 +303,9 @@ impl Pass {
         let mut described = self.describe(executions, group, (distinct, 1.0), certainty, scope_times);
         described.pairs = self.pairs(executions, &of_child(executions, group));
         described.pairs.truncate(1);
-        let from = described.pairs.first().map(|pair| format!("{}>*", pair.from)).unwrap_or_default();
+        let flow = format!("{}>*", self.result_name(group.source));
         described.pairs.iter_mut().for_each(|pair| pair.explained = group.members.len() as u64);
-        LoopGroup { fingerprint: fingerprint(described.parent.hash, 0, &from), ..described }
+        LoopGroup { fingerprint: fingerprint(described.parent.hash, 0, &flow), ..described }
     }
 
     /// Placeholders of an execution whose values stand in columns of a result set.
@@ -358,6 +359,12 @@ impl Pass {
             }
         }
         pairs
+    }
+
+    /// What the result calls a column. It was on the wire, so that it is the same whether or not
+    /// anybody could say later which table the column is of.
+    fn result_name(&self, source: usize) -> &str {
+        &self.sources.list[source].name.name
     }
 
     fn source_name(&self, source: usize) -> String {
