@@ -17,13 +17,10 @@ pub(crate) struct Options {
     after: String,
 }
 
-/// Changes of level are looked for in so many of the latest kept runs.
-const RUNS_FOLLOWED: usize = 100;
-
 /// What the kept runs between the two tell of when a level changed; nothing where they do not lie
 /// in the same folder.
 fn since_when(global: &Global, before: &RunReport, after: &RunReport) -> Vec<String> {
-    let runs = kept_runs::latest(global, RUNS_FOLLOWED);
+    let runs = kept_runs::followed(global, [&before.run_id, &after.run_id]);
     let changes = history::changes_between(&runs, &before.run_id, &after.run_id);
     changes.iter().map(history::LevelChange::sentence).collect()
 }

@@ -158,6 +158,7 @@ impl DistanceSums {
     }
 }
 
+/// Exact where it is below the significance; no shuffle follows that cannot bring it there.
 fn permutation_p_value(
     values: &[f64],
     energy: f64,
@@ -167,12 +168,16 @@ fn permutation_p_value(
     let mut shuffled = values.to_vec();
     // Equal splits whose sums were taken in another order count as reached.
     let slack = 1e-9 * values.iter().map(|value| value.abs()).sum::<f64>();
+    let p_value = |reached: usize| (reached + 1) as f64 / (options.permutations + 1) as f64;
     let mut reached = 0_usize;
     for _ in 0..options.permutations {
+        if p_value(reached) >= options.significance {
+            break;
+        }
         shuffled.shuffle(random);
         reached += usize::from(best_split(&shuffled).is_some_and(|s| s.energy >= energy - slack));
     }
-    (reached + 1) as f64 / (options.permutations + 1) as f64
+    p_value(reached)
 }
 
 #[cfg(test)]

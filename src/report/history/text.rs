@@ -8,8 +8,6 @@ use crate::report::table::{self, Align};
 use crate::report::units;
 use std::io;
 
-/// Changes are looked for in so many of the latest runs, as on the page over all runs.
-const RUNS_FOLLOWED: usize = 100;
 /// More changes than this are counted, not listed.
 const CHANGES_SHOWN: usize = 20;
 
@@ -20,7 +18,7 @@ const CHANGES_SHOWN: usize = 20;
 pub fn write_runs(runs: &[RunReport], out: &mut dyn io::Write) -> io::Result<()> {
     printable::write(out, false, |out| {
         runs_table(runs, out)?;
-        let followed: Vec<&RunReport> = runs[runs.len().saturating_sub(RUNS_FOLLOWED)..].iter().collect();
+        let followed: Vec<&RunReport> = runs.iter().collect();
         write_changes(&newest_first(&query_trends(&followed)), out)
     })
 }
