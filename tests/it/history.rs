@@ -192,6 +192,95 @@ fn what_else_changed_beside_a_change_of_level_is_said_with_doubt() {
     assert!(!told(10).contains("not the query"), "{}", told(10));
 }
 
+/// As many runs as hourly ones in five days; the level changed at the sixteenth.
+#[test]
+fn a_change_more_than_a_hundred_runs_ago_is_told_everywhere() {
+    let (slow, fast) = (runs()[0].clone(), runs()[6].clone());
+    let id = |hour: usize| format!("202601{:02}T{:02}0000-aaaaaa", 1 + hour / 24, hour % 24);
+    let at = |hour: usize| {
+        let level = if hour < 15 { &slow } else { &fast };
+        let started_at = format!("2026-01-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24);
+        RunReport { run_id: id(hour), started_at, ..level.clone() }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    keep(folder.path(), &(0..130).map(at).collect::<Vec<_>>());
+    let since = format!("p95 at small: 4.20 ms before run {}, 525 µs since", id(15));
+    // The fourteenth alone has too few runs before the change.
+    for words in [&["history"][..], &["compare", &id(4), &id(129)], &["compare", &id(13), &id(20)]] {
+        assert!(said(folder.path(), words).contains(&since), "{words:?}: {}", said(folder.path(), words));
+    }
+}
+
+/// The runs of a day each are of the branch that the letter says, at the level it says: capital
+/// letters are the slow one. `?` and `!` are runs of no known branch.
+fn on_branches(days: &str) -> Vec<RunReport> {
+    let (slow, fast) = (runs()[0].clone(), runs()[6].clone());
+    let at = |(index, letter): (usize, char)| {
+        let level = if letter.is_uppercase() || letter == '!' { &slow } else { &fast };
+        let started_at = format!("2026-01-{:02}T00:00:00Z", index + 1);
+        let mut run = RunReport { run_id: run_id(index + 1), started_at, ..level.clone() };
+        run.environment.git_branch = match letter.to_ascii_lowercase() {
+            'm' => Some("main".into()),
+            '?' | '!' => None,
+            other => Some(format!("feature-{other}")),
+        };
+        run
+    };
+    days.chars().enumerate().map(at).collect()
+}
+
+#[test]
+fn a_difference_between_branches_is_said_to_be_one() {
+    let because = |days: &str| -> Vec<Value> {
+        let document = json_of(&on_branches(days), Question::default());
+        let changes = document["trends"][0]["level_changes"].as_array().unwrap();
+        changes.iter().map(|change| change["because"].clone()).collect()
+    };
+    let doubt = |what: &str| json!(format!("perhaps the branches differ, and none changed: {what}"));
+    let since = |from: &str, day: usize| json!(format!("first on {from}, on main since run {}", run_id(day)));
+    let cases = [
+        // One branch, or none known: nothing to say.
+        ("mmmmmmMMMMMM", vec![Value::Null]),
+        ("??????!!!!!!", vec![Value::Null]),
+        // Branches in turn, both changed.
+        ("mamamamMAMAMAMA", vec![Value::Null]),
+        // One after the other, and back.
+        ("mmmmmmAAAAAA", vec![doubt("main before, feature-a from there")]),
+        (
+            "mmmmmmmmAAAAAAAAmmmmmmmm",
+            vec![doubt("main before, feature-a from there"), doubt("feature-a before, main from there")],
+        ),
+        // Too few runs of main again to be a level.
+        (
+            "mmmmmmAAAAAAmA",
+            vec![doubt(&format!(
+                "main before, feature-a from there; main still took 525 µs in run {}",
+                run_id(13)
+            ))],
+        ),
+        // Merged.
+        ("mmmmmmAAAMMMMMM", vec![since("feature-a", 10)]),
+        ("mmmmmm!!!MMMMMM", vec![since("runs of no known branch", 10)]),
+        // A detached checkout may be any branch.
+        ("mmmmmm!!!!!!", vec![doubt("main before, runs of no known branch from there")]),
+        ("??????MMMMMM", vec![doubt("runs of no known branch before, main from there")]),
+        ("mmmmmmABCDEA", vec![doubt("main before, feature-a, feature-b, feature-c and 2 more from there")]),
+    ];
+    for (days, expected) in cases {
+        assert_eq!(because(days), expected, "{days}");
+    }
+}
+
+#[test]
+fn people_are_told_of_the_branches_too() {
+    let mut bytes = Vec::new();
+    history::write_runs(&on_branches("mmmmmmAAAAAA"), &mut bytes).unwrap();
+    let said = String::from_utf8(bytes).unwrap();
+    let wanted =
+        "6 runs at it; perhaps the branches differ, and none changed: main before, feature-a from there)";
+    assert!(said.contains(wanted), "{said}");
+}
+
 #[test]
 fn names_cannot_steer_a_terminal() {
     let mut runs = runs();

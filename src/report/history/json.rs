@@ -89,6 +89,7 @@ struct Change<'a> {
     /// The first run at the new level.
     since_run_id: &'a str,
     since_git_commit: Option<&'a str>,
+    since_git_branch: Option<&'a str>,
     /// The first run at the level after this one; `null` where this one lasts.
     until_run_id: Option<&'a str>,
     /// Runs at the new level.
@@ -97,7 +98,7 @@ struct Change<'a> {
     after: f64,
     /// How often chance alone splits the series as clearly, 0 to 1.
     p_value: f64,
-    /// What changed besides the query, where anything is known to have.
+    /// What changed besides the query, where anything is known to have; or which branches have it.
     because: Option<String>,
 }
 
@@ -198,6 +199,7 @@ fn level_change(change: LevelChange<'_>) -> Change<'_> {
         previous_run_id: &change.previous.run_id,
         since_run_id: &change.run.run_id,
         since_git_commit: change.run.environment.git_commit.as_deref(),
+        since_git_branch: change.run.environment.git_branch.as_deref(),
         until_run_id: change.until.map(|run| run.run_id.as_str()),
         runs: change.runs,
         before: change.change.before,

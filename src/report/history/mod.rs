@@ -2,6 +2,7 @@
 //! the points at which its level changed, and what queries cost at each version
 //! of the schema. For a person at a terminal, and as JSON.
 
+mod branches;
 mod json;
 mod schema_versions;
 mod text;

@@ -1,10 +1,10 @@
 //! A metric of a query over the runs, and where its level changed.
 
-use super::slow_query_measurements;
+use super::{branches, slow_query_measurements};
 use crate::model::{Measurement, RunReport, Unit, Variant};
 use crate::report::compare::Fairness;
 use crate::report::units;
-use crate::stats::change_points::{ChangePoint, ChangePointOptions, change_points};
+use crate::stats::change_points::{ChangePoint, ChangePointOptions, MAX_VALUES, change_points};
 
 /// Metrics whose trend is shown of one query, most telling first.
 pub(super) const QUERY_METRICS: [&str; 6] = ["p50", "p95", "p99", "avg", "buffers", "rows"];
@@ -59,7 +59,7 @@ pub struct LevelChange<'a> {
     pub runs: usize,
     /// The first run at the level after this one; `None` where this one lasts.
     pub until: Option<&'a RunReport>,
-    /// What changed besides the query, where anything is known to have.
+    /// What changed besides the query, where anything is known to have; or which branches have it.
     pub because: Option<String>,
 }
 
@@ -99,6 +99,8 @@ impl<'a> QueryTrend<'a> {
         let of = |(position, change): (usize, &ChangePoint)| {
             let point = self.points.get(change.index)?;
             let next = self.changes.get(position + 1).map(|next| next.index);
+            let because = [self.because(change.index), self.of_branches(position)];
+            let because: Vec<String> = because.into_iter().flatten().collect();
             Some(LevelChange {
                 name: self.name(),
                 unit: point.measurement.unit,
@@ -107,10 +109,23 @@ impl<'a> QueryTrend<'a> {
                 run: point.run,
                 runs: next.unwrap_or(self.points.len()) - change.index,
                 until: next.and_then(|next| Some(self.points.get(next)?.run)),
-                because: self.because(change.index),
+                because: (!because.is_empty()).then(|| because.join("; ")),
             })
         };
         self.changes.iter().enumerate().filter_map(of).collect()
+    }
+
+    /// What the branches of the runs on both sides say of a change of level.
+    fn of_branches(&self, position: usize) -> Option<String> {
+        let change = self.changes.get(position)?;
+        // The stretches whose medians the two levels are.
+        let start = match position.checked_sub(1) {
+            Some(previous) => self.changes.get(previous)?.index,
+            None => self.points.len().saturating_sub(MAX_VALUES),
+        };
+        let end = self.changes.get(position + 1).map_or(self.points.len(), |next| next.index);
+        let (before, after) = (self.points.get(start..change.index)?, self.points.get(change.index..end)?);
+        branches::remark(before, after, change, after.first()?.measurement.unit)
     }
 
     /// What changed besides the query at a change of level, or in a run beside it.
