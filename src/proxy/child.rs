@@ -3,10 +3,11 @@
 
 use super::environment::{self, Changes};
 use super::error::Error;
+use super::program;
 use super::recorder::{Options, Recorder, Recording};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,7 +29,7 @@ impl ChildCommand {
     /// Looks for the program as the command would be started.
     ///
     /// # Errors
-    /// It is not there, or not a program.
+    /// It is not there, or nothing that the system can run.
     pub fn check(&self) -> Result<(), Error> {
         let program = self.words.first().map(OsString::as_os_str).unwrap_or_default();
         let name = program.to_string_lossy();
@@ -40,11 +41,12 @@ impl ChildCommand {
         if name.is_empty() || !places.iter().any(|place| place.exists()) {
             return Err(not_found(&name));
         }
-        if places.iter().any(|place| is_program(place)) {
-            return Ok(());
-        }
-        let source = std::io::ErrorKind::PermissionDenied.into();
-        Err(Error::Spawn { program: name.into_owned(), source })
+        // The first on the path decides, as it does in a shell.
+        let Some(place) = places.into_iter().find(|place| program::is_executable(place)) else {
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            return Err(Error::Spawn { program: name.into_owned(), source });
+        };
+        program::fault(&place).map_or(Ok(()), |fault| Err(Error::NoProgram { path: place, fault }))
     }
 
     /// Where its program is looked for: its own variables count, as they do when it is started.
@@ -58,11 +60,6 @@ impl ChildCommand {
 
 /// Where programs are looked for without `PATH`.
 const SEARCH_PATH_DEFAULT: &str = "/bin:/usr/bin";
-
-/// A file that we may execute.
-fn is_program(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
 
 fn not_found(program: &str) -> Error {
     Error::Spawn { program: program.to_owned(), source: std::io::ErrorKind::NotFound.into() }

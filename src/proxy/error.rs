@@ -48,6 +48,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A folder whose path leaves no room for the socket's name.
+    #[error("the path of the Unix socket {path} is too long: set TMPDIR to a folder with a shorter path")]
+    SocketPathTooLong {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The folder of the Unix socket.
     #[error("no folder for the Unix socket: set TMPDIR to one that can be written to")]
     SocketDirectory(#[source] crate::scratch::Error),
@@ -79,6 +85,14 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The command's program may be executed, and cannot be.
+    #[error("cannot run `{path}`: {fault}")]
+    NoProgram {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: super::program::ProgramFault,
     },
     /// A file of environment variables that cannot be read.
     #[error("cannot read the environment file {path}: {source}")]
@@ -114,6 +128,9 @@ fn spawn_advice(source: &std::io::Error) -> &'static str {
     match source.kind() {
         std::io::ErrorKind::PermissionDenied => {
             "it is there, but is no program: chmod +x, or name its interpreter"
+        }
+        _ if source.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            "it is there, but is no program of this system: is it for another processor?"
         }
         _ => "is it installed and on PATH?",
     }

@@ -323,6 +323,10 @@ fn listen_unix(directory: &Path, port: u16) -> Result<(UnixListener, PathBuf), E
     let path = directory.join(format!(".s.PGSQL.{port}"));
     match UnixListener::bind(&path) {
         Ok(listener) => Ok((listener, path)),
+        // Said before the system is asked.
+        Err(source) if source.kind() == std::io::ErrorKind::InvalidInput => {
+            Err(Error::SocketPathTooLong { path })
+        }
         Err(source) => Err(Error::ListenUnix { path, source }),
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::cli::{code, plimsoll, stderr};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -72,6 +73,33 @@ fn a_loop_that_grows_with_the_data_is_told_from_one_that_does_not() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert_eq!(counts(&report, "select email from users"), (4, 4, false));
     assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{report}");
+}
+
+#[test]
+fn a_script_that_the_system_cannot_run_is_said_before_a_server_is_started() {
+    let folder = project();
+    let path = folder.path().to_str().unwrap();
+    for (name, text, expected) in [
+        ("plain", "echo hello\n", "its first line names no interpreter: begin it with `#!/bin/sh`"),
+        (
+            "dos",
+            "#!/bin/sh\r\necho hello\r\n",
+            "the CR is read as a part of `/bin/sh`: convert its line ends",
+        ),
+        ("lost", "#!/no/such/python3\n", "its interpreter `/no/such/python3` is not there, or is no program"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        for program in [format!("./{name}"), name.to_owned()] {
+            refused(folder.path(), &["n-plus-one", "--", &program], path, expected);
+        }
+        refused(
+            folder.path(),
+            &["trace", "--", &format!("./{name}")],
+            path,
+            &format!("cannot run `./{name}`"),
+        );
+    }
 }
 
 /// Starting a server would fail with 3 here, and leave a folder of reports.

@@ -132,6 +132,19 @@ fn an_empty_database_url_is_none() {
     assert!(code == 3 && text.contains("/nonexistent/bin"), "a throwaway server is what it asks for: {text}");
 }
 
+#[test]
+fn a_temporary_folder_too_long_for_a_socket_is_said_with_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("long".repeat(30));
+    std::fs::create_dir(&long).unwrap();
+    let output =
+        recording(folder.path(), &["trace", "--", "/bin/true"]).env("TMPDIR", &long).output().unwrap();
+    let text = stderr(&output);
+    assert!(text.contains("is too long: set TMPDIR to a folder with a shorter path"), "{text}");
+    assert_eq!(code(&output), 3, "{text}");
+    assert_eq!(std::fs::read_dir(&long).unwrap().count(), 0, "a folder was left behind");
+}
+
 /// A server that goes away takes statements with it that nobody sees.
 #[tokio::test]
 async fn a_server_that_went_away_leaves_no_clean_verdict() {
