@@ -86,7 +86,7 @@ impl Weaver<'_, '_> {
         }
         let moved = match movement {
             Move::First | Move::Last | Move::Anywhere => {
-                choice.start_cost - self.chance(way, started, choice.at.source, choice.at.shape).ln()
+                choice.start_cost - self.chance_so_far(way, started, choice.at).ln()
             }
             Move::Jump(..) | Move::Behind(_) if self.is_asked(way, choice.number, value) => ASKED_BEFORE,
             Move::Next | Move::NextDifferent | Move::Ahead(_) if cursor.is_at_end(column) => LAST_ROW,
@@ -149,7 +149,19 @@ impl Weaver<'_, '_> {
 
     /// How likely a result set of a column is asked from (Laplace's rule of succession).
     fn chance(&self, way: &Way, started: &mut Started, source: usize, shape: usize) -> f64 {
-        let results = self.sources.list[source].results.len();
+        self.chance_of(way, started, (source, shape), self.sources.list[source].results.len())
+    }
+
+    /// The same by the result sets up to this one. Those behind it may still be asked from: where
+    /// all of a level is asked at once, it is answered before its first child starts.
+    fn chance_so_far(&self, way: &Way, started: &mut Started, at: Place) -> f64 {
+        let results = &self.sources.list[at.source].results;
+        let passed = results.partition_point(|result| *result <= at.result);
+        self.chance_of(way, started, (at.source, at.shape), passed)
+    }
+
+    fn chance_of(&self, way: &Way, started: &mut Started, flow: (usize, usize), results: usize) -> f64 {
+        let (source, shape) = flow;
         let started = started.of(source, shape, || self.started(way, source, shape));
         ((f64::from(started) + 1.0) / (results as f64 + 2.0)).min(1.0)
     }
