@@ -259,7 +259,7 @@ impl Pass {
         let to = pairs.first().map_or("", |pair| pair.to.as_str());
         let flow = format!("{}>{to}", self.result_name(group.source));
         LoopGroup {
-            fingerprint: fingerprint(parent_shape.hash, child_shape.hash, &flow),
+            fingerprint: fingerprint(executions.identity(parent), executions.identity(shape), &flow),
             scope: executions.scopes[scope].clone(),
             parent: reference(parent_shape),
             child: reference(child_shape),
@@ -305,7 +305,7 @@ impl Pass {
         described.pairs.truncate(1);
         let flow = format!("{}>*", self.result_name(group.source));
         described.pairs.iter_mut().for_each(|pair| pair.explained = group.members.len() as u64);
-        LoopGroup { fingerprint: fingerprint(described.parent.hash, 0, &flow), ..described }
+        LoopGroup { fingerprint: fingerprint(executions.identity(group.key.2), 0, &flow), ..described }
     }
 
     /// Placeholders of an execution whose values stand in columns of a result set.

@@ -4,7 +4,7 @@
 use super::affinity::ResultColumn;
 use super::limits::is_about_session;
 use super::pace::pauses;
-use super::reading::{Kind, Reading, read};
+use super::reading::{Kind, Reading, identity, read};
 use crate::trace::{Argument, Protocol, StatementRecord, StatementShape, Trace, ValueHash};
 use std::collections::{HashMap, HashSet};
 
@@ -227,6 +227,11 @@ impl<'t> Executions<'t> {
     /// Whether several values are asked for at once.
     pub(super) fn is_list(&self, execution: usize, position: usize) -> bool {
         self.asked(execution, position).len() > 1
+    }
+
+    /// What a shape is called in a fingerprint.
+    pub(super) fn identity(&self, shape: usize) -> u64 {
+        identity(self.shapes[shape].shape, self.trace.header.bounds.shape_bytes as usize)
     }
 
     /// What is known of the name of a result column.

@@ -4,11 +4,13 @@
 //! Lexical on purpose: it runs on every shape of a trace, and what it cannot
 //! tell it leaves out. The detector uses it to weigh evidence, never as proof.
 
+mod identity;
 mod placeholders;
 mod tables;
 mod words;
 
 use crate::sql::statement::{StatementKind, statement_kind};
+pub(super) use identity::identity;
 use placeholders::placeholders;
 use tables::{Table, tables};
 use words::Words;
