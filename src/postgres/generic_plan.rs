@@ -26,14 +26,36 @@ pub async fn generic_plan(
 ) -> Result<GenericPlan, Error> {
     let prepared = session.prepare(sql).await?;
     let parameter_types: Vec<String> = prepared.params().iter().map(|kind| kind.name().to_owned()).collect();
+    let plan = Plan::parse(&planned(session, sql, parameter_types.len(), options).await?)
+        .map_err(|error| Error::Unexpected(format!("the generic plan cannot be read: {error}")))?;
+    Ok(GenericPlan { plan, parameter_types })
+}
+
+/// The same plan as the server's own JSON text.
+///
+/// # Errors
+/// The server refuses the statement.
+pub async fn generic_plan_json(
+    session: &Session,
+    sql: &str,
+    options: ExplainOptions,
+) -> Result<String, Error> {
+    let parameters = session.prepare(sql).await?.params().len();
+    planned(session, sql, parameters, options).await
+}
+
+async fn planned(
+    session: &Session,
+    sql: &str,
+    parameters: usize,
+    options: ExplainOptions,
+) -> Result<String, Error> {
     let statement = sql.trim_end_matches([';', ' ', '\n']);
     session.batch_execute(&format!("PREPARE plimsoll_generic AS {statement}")).await?;
     session.batch_execute("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan").await?;
-    let answer = explain_prepared(session, parameter_types.len(), options).await;
+    let answer = explain_prepared(session, parameters, options).await;
     session.batch_execute("ROLLBACK; DEALLOCATE plimsoll_generic").await?;
-    let plan = Plan::parse(&answer?)
-        .map_err(|error| Error::Unexpected(format!("the generic plan cannot be read: {error}")))?;
-    Ok(GenericPlan { plan, parameter_types })
+    answer
 }
 
 /// `EXPLAIN (GENERIC_PLAN)` is known from 16 on only; this works everywhere.

@@ -55,7 +55,7 @@ pub use catalog::{
 pub use column::{ColumnDescription, ColumnLookup, ColumnStatistics, column_statistics, find_column};
 pub use error::{Error, ServerError};
 pub use explain::{ExplainOptions, explain, explain_json};
-pub use generic_plan::{GenericPlan, generic_plan};
+pub use generic_plan::{GenericPlan, generic_plan, generic_plan_json};
 pub use hypothetical::{create_hypopg, hypothetical_index};
 pub use migrate_error::MigrationError;
 pub use naming::{quote_identifier, quote_literal};
@@ -67,8 +67,8 @@ pub use session::Session;
 pub use statements::{
     ColumnProfile, StatementStatistics, TopStatements, column_profiles, row_estimates, top_statements,
 };
-pub use table_name::{NamedTable, name_tables_at};
+pub use table_name::{NamedTable, name_tables, name_tables_at, tables_named};
 pub use table_size::{TableExtent, table_extents};
 pub use target::{DISPOSABLE_COMMENT, Target};
 pub use text_parameter::TextParameter;
-pub use volatile::volatile_functions;
+pub use volatile::{volatile_calls, volatile_functions};

@@ -33,7 +33,7 @@ pub async fn name_tables_at(url: &str, database: &str, oids: &[u32]) -> Result<V
 ///
 /// # Errors
 /// The server refuses or the connection breaks.
-async fn name_tables(session: &Session, oids: &[u32]) -> Result<Vec<NamedTable>, Error> {
+pub async fn name_tables(session: &Session, oids: &[u32]) -> Result<Vec<NamedTable>, Error> {
     let rows = session
         .query(
             "SELECT c.oid, n.nspname::text, c.relname::text, a.attnum, a.attname::text \
@@ -58,4 +58,20 @@ async fn name_tables(session: &Session, oids: &[u32]) -> Result<Vec<NamedTable>,
         }
     }
     Ok(tables)
+}
+
+/// The numbers of the tables with these schemas and names; none where there is no such table.
+///
+/// # Errors
+/// The server refuses or the connection breaks.
+pub async fn tables_named(session: &Session, names: &[(&str, &str)]) -> Result<Vec<Option<u32>>, Error> {
+    let (schemas, tables): (Vec<&str>, Vec<&str>) = names.iter().copied().unzip();
+    let rows = session
+        .query(
+            "SELECT pg_catalog.to_regclass(pg_catalog.format('%I.%I', n.schema, n.name))::oid \
+             FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS n(schema, name, place) ORDER BY n.place",
+            &[&schemas, &tables],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

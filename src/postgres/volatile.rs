@@ -20,3 +20,26 @@ pub async fn volatile_functions(session: &Session, names: &[String]) -> Result<V
     let rows = session.query(statement, &[&names]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
+
+/// Volatile functions that can be called by these function names and operators, without schemas; also
+/// behind an aggregate or, as no text says where one is applied, any cast of this database.
+///
+/// # Errors
+/// The server fails.
+pub async fn volatile_calls(
+    session: &Session,
+    names: &[String],
+    operators: &[String],
+) -> Result<Vec<String>, Error> {
+    let mut found = volatile_functions(session, names).await?;
+    let statement = "SELECT DISTINCT p.proname::text FROM pg_catalog.pg_proc p WHERE p.provolatile = 'v' AND p.oid IN (
+                         SELECT f.step FROM pg_catalog.pg_aggregate a
+                         JOIN pg_catalog.pg_proc named ON named.oid = a.aggfnoid AND named.proname = ANY($1),
+                         LATERAL (VALUES (a.aggtransfn::oid), (a.aggfinalfn), (a.aggcombinefn), (a.aggmtransfn), (a.aggminvtransfn), (a.aggmfinalfn)) AS f(step)
+                         UNION SELECT o.oprcode FROM pg_catalog.pg_operator o WHERE o.oprname = ANY($2)
+                         UNION SELECT c.castfunc FROM pg_catalog.pg_cast c) ORDER BY 1";
+    let rows = session.query(statement, &[&names, &operators]).await?;
+    found.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+    found.dedup();
+    Ok(found)
+}

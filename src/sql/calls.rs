@@ -16,3 +16,10 @@ pub fn called(text: &str) -> Vec<String> {
         })
         .collect()
 }
+
+/// The operators in a text that are signs, such as `=` and `->>`.
+#[must_use]
+pub fn operators(text: &str) -> Vec<String> {
+    let signs = tokens(text).filter(|token| token.kind == TokenKind::Operator);
+    signs.map(|token| token.text(text).to_owned()).collect()
+}

@@ -25,6 +25,7 @@ mod n_plus_one;
 mod n_plus_one_cli;
 mod n_plus_one_rows;
 mod n_plus_one_trace;
+mod n_plus_one_way_out;
 mod parameters;
 mod prepare;
 mod project;

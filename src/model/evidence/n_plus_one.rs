@@ -181,6 +181,14 @@ pub struct FormCost {
     pub rows: u64,
 }
 
+impl FormCost {
+    /// Whether it took more time or more blocks than another form.
+    #[must_use]
+    pub fn is_worse_than(&self, other: &Self) -> bool {
+        self.time_us > other.time_us || self.buffers > other.buffers
+    }
+}
+
 /// The batched form of a loop's child, tried against the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchProof {
@@ -196,6 +204,14 @@ pub struct BatchProof {
     pub batched: FormCost,
     /// How many values both were tried with, from the database's own data.
     pub values: u64,
+}
+
+impl BatchProof {
+    /// Whether it is to be recommended: the same rows, and its own figures are no worse.
+    #[must_use]
+    pub fn is_way_out(&self) -> bool {
+        self.same_rows && !self.batched.is_worse_than(&self.looped)
+    }
 }
 
 /// A loop's parent and child as one statement, tried against the database.
@@ -216,7 +232,15 @@ pub struct JoinProof {
     pub values: u64,
 }
 
-/// A loop that could not be batched, and why.
+impl JoinProof {
+    /// Whether it is to be recommended: its own figures are no worse.
+    #[must_use]
+    pub fn is_way_out(&self) -> bool {
+        !self.joined.is_worse_than(&self.looped)
+    }
+}
+
+/// A loop that could not be batched, or not be joined, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRefusal {
     /// Which loop.
@@ -275,6 +299,8 @@ pub struct NPlusOneEvidence {
     pub joined: Vec<JoinProof>,
     /// Loops without a batched form.
     pub not_batched: Vec<BatchRefusal>,
+    /// Loops whose join with the parent can be written, and was not tried to the end or failed.
+    pub not_joined: Vec<BatchRefusal>,
     /// What the loops cost at other round-trip times.
     pub round_trips: Vec<RoundTripCost>,
     /// Counts at two volumes, where asked for.

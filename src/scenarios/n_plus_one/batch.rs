@@ -25,6 +25,8 @@ pub(super) struct Batch {
     /// The batched form; its first columns are the keys, in the order of their
     /// places. `{type n}` stands for the type of parameter `$n`.
     pub(super) batched_sql: String,
+    /// Whether it is the child once per key, which may return a row, such as a count, where there is nothing.
+    pub(super) is_lateral: bool,
 }
 
 /// A parent and its child in one statement.
@@ -60,6 +62,11 @@ impl Child {
             return Err("it locks rows".into());
         }
         Ok(Self { query, sql })
+    }
+
+    /// With `$n` parameters.
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
     }
 
     /// Leaves out the LIMIT at the end where it is this parameter (zero-based)
@@ -131,11 +138,12 @@ impl Child {
             [key] => any_form(&self.query, key),
             keys => tuple_form(&self.query, keys),
         };
+        let is_lateral = plain.is_none();
         let batched_sql = match plain {
             Some(sql) => sql,
             None => lateral_form(&self.sql, &keys)?,
         };
-        Ok(Batch { child_sql: self.sql.clone(), batched_sql })
+        Ok(Batch { child_sql: self.sql.clone(), batched_sql, is_lateral })
     }
 }
 

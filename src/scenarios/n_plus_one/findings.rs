@@ -4,7 +4,8 @@ use super::detect::Detection;
 use super::limits;
 use super::whole::Heard;
 use crate::model::evidence::n_plus_one::{
-    BatchProof, Certainty, FormCost, Growth, JoinProof, LoopGroup, RepeatGroup, RepeatKind, RoundTripCost,
+    BatchProof, BatchRefusal, Certainty, FormCost, Growth, JoinProof, LoopGroup, RepeatGroup, RepeatKind,
+    RoundTripCost,
 };
 use crate::model::{Finding, Measurement, Severity, Unit, Variant, Verdict};
 use std::collections::{BTreeMap, HashMap};
@@ -12,12 +13,19 @@ use std::collections::{BTreeMap, HashMap};
 /// Longest piece of a statement in a message, in characters.
 const STATEMENT_CHARS: usize = 120;
 
+/// Behind the figures of a form that is not recommended.
+const DEARER: &str = ", which costs more";
+
 /// What is known of loops beside the trace.
 pub(super) struct Beside<'a> {
     /// Batched forms that were tried.
     pub(super) proofs: &'a [BatchProof],
+    /// Batched forms that were not, and why.
+    pub(super) refusals: &'a [BatchRefusal],
     /// Joins with the parent that were tried.
     pub(super) joins: &'a [JoinProof],
+    /// Joins that were not, and why.
+    pub(super) join_refusals: &'a [BatchRefusal],
     /// Waiting at other round-trip times.
     pub(super) round_trips: &'a [RoundTripCost],
     /// Counts at two volumes.
@@ -85,8 +93,14 @@ fn loop_finding(groups: &[&LoopGroup], detection: &Detection, beside: &Beside<'_
     evidence.extend(waits.map(round_trip_line));
     let proof = beside.proofs.iter().find(|proof| proof.fingerprint == first.fingerprint);
     evidence.extend(proof.iter().flat_map(|proof| proof_lines(proof)));
+    let refused = |refusals: &[BatchRefusal], form: &str| {
+        let refusal = refusals.iter().find(|refusal| refusal.fingerprint == first.fingerprint);
+        refusal.map(|refusal| format!("not {form}: {}", refusal.reason))
+    };
+    evidence.extend(refused(beside.refusals, "batched"));
     let join = beside.joins.iter().find(|join| join.fingerprint == first.fingerprint);
     evidence.extend(join.iter().flat_map(|join| join_lines(join)));
+    evidence.extend(refused(beside.join_refusals, "joined"));
     evidence.push(format!("certainty: {}; {}", first.certainty.word(), first.signature()));
     evidence.extend(first.call_site.as_ref().map(|place| format!("call site: {place}")));
     Finding {
@@ -153,10 +167,11 @@ fn round_trip_line(cost: &RoundTripCost) -> String {
 
 fn proof_lines(proof: &BatchProof) -> Vec<String> {
     let same = if proof.same_rows { "the same rows" } else { "OTHER rows" };
+    let dearer = if proof.batched.is_worse_than(&proof.looped) { DEARER } else { "" };
     vec![
         format!("batched: {}", proof.batched_sql),
         format!(
-            "tried with {} values, {same} in both forms: {} one by one; {} batched",
+            "tried with {} values, {same} in both forms: {} one by one; {} batched{dearer}",
             proof.values,
             cost(&proof.looped),
             cost(&proof.batched)
@@ -165,10 +180,11 @@ fn proof_lines(proof: &BatchProof) -> Vec<String> {
 }
 
 fn join_lines(proof: &JoinProof) -> Vec<String> {
+    let dearer = if proof.is_way_out() { "" } else { DEARER };
     vec![
         format!("joined: {}", proof.joined_sql),
         format!(
-            "tried with {} rows of the parent, the same rows in both forms: {} one by one with the parent; {} joined",
+            "tried with {} rows of the parent, the same rows in both forms: {} one by one with the parent; {} joined{dearer}",
             proof.parent_rows,
             cost(&proof.looped),
             cost(&proof.joined)
@@ -188,13 +204,20 @@ fn next_step(group: &LoopGroup, proof: Option<&BatchProof>, join: Option<&JoinPr
             "Ask once for each kind of row, as with {column} = ANY($1), instead of once for each row"
         );
     }
-    let is_batched = proof.is_some_and(|proof| proof.same_rows);
-    if is_batched && join.is_some() {
-        return "Ask once for all rows with the batched or the joined form, both of which were tried; the joined one leaves the order of its rows to you".into();
+    let is_batched = proof.is_some_and(BatchProof::is_way_out);
+    let is_joined = join.is_some_and(JoinProof::is_way_out);
+    let is_dearer = join.is_some() || proof.is_some_and(|proof| proof.same_rows);
+    match (is_batched, is_joined) {
+        (true, true) => "Ask once for all rows with the batched or the joined form, both of which were tried; the joined one leaves the order of its rows to you".into(),
+        (true, false) if join.is_none() => "Ask once for all rows with the batched form of it, which was tried, or join it into the parent query".into(),
+        (true, false) => "Ask once for all rows with the batched form of it, which was tried".into(),
+        (false, true) => "Ask once for all rows with the joined form, which was tried; it leaves the order of its rows to you".into(),
+        (false, false) if is_dearer => "Asking once, as it was tried, costs more here than asking per row: see the plan of that form, and whether it lacks an index, before you change the code".into(),
+        (false, false) => ask_once(column),
     }
-    if is_batched {
-        return "Ask once for all rows with the batched form of it, which was tried, or join it into the parent query".into();
-    }
+}
+
+fn ask_once(column: &str) -> String {
     format!(
         "Ask once for all rows: join it into the parent query, load it eagerly, or fetch the whole set with {column} = ANY($1)"
     )

@@ -2,13 +2,18 @@
 //! the parent's own columns.
 
 use super::detect::ArgumentSet;
+use super::origin::Origin;
 use super::reading::{Reading, Role, read};
+use super::trial::Trial;
 use crate::model::evidence::n_plus_one::LoopGroup;
-use crate::postgres::{Session, quote_identifier};
+use crate::postgres::quote_identifier;
 use std::collections::BTreeSet;
+use tokio_postgres::Row;
 
 /// Most keys tried; more would only cost time.
 const KEYS_MAX: u64 = 50;
+/// Rows of the parent's table in which they are looked for.
+const KEY_ROWS_MAX: u64 = 100_000;
 
 /// Arguments for a child, and which of them vary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,38 +48,64 @@ impl Keys {
     }
 }
 
-/// Finds them.
-pub(super) async fn keys(
-    session: &Session,
+/// Where keys are to be had.
+pub(super) enum KeySource {
+    /// In the trace.
+    Kept(Keys),
+    /// In the parent's columns.
+    Columns(KeyColumns),
+}
+
+/// Columns of one table that hold keys.
+pub(super) struct KeyColumns {
+    /// Returns the columns as they are: it says which table they are of.
+    pub(super) columns_sql: String,
+    /// Returns different keys as text.
+    pub(super) sql: String,
+    count: usize,
+    limit: Option<usize>,
+}
+
+/// Says where they are. The error is a phrase after "because".
+pub(super) fn key_source(
     group: &LoopGroup,
     samples: &[ArgumentSet],
-) -> anyhow::Result<Keys> {
+    origin: &Origin<'_>,
+) -> Result<KeySource, String> {
     if let Some(kept) = kept(samples) {
-        return Ok(kept);
+        return Ok(KeySource::Kept(kept));
     }
     let reading = read(&group.child.text);
-    let Fed { columns, limit } = fed(group, &reading).map_err(anyhow::Error::msg)?;
+    let Fed { columns, limit } = fed(group, &reading, origin)?;
     let table = &columns[0].0;
-    anyhow::ensure!(
-        columns.iter().all(|(other, _)| other == table),
-        "its keys come from several tables: record with --keep-values"
-    );
+    if columns.iter().any(|(other, _)| other != table) {
+        return Err("its keys come from several tables: record with --keep-values".into());
+    }
     let names: Vec<String> = columns.iter().map(|(_, column)| quote_identifier(column)).collect();
     let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
     let present: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
+    let places: Vec<String> = (1..=names.len()).map(|at| at.to_string()).collect();
+    let columns_sql = format!("SELECT {} FROM {table}", names.join(", "));
     let sql = format!(
-        "SELECT DISTINCT {} FROM {} WHERE {} ORDER BY {} LIMIT {}",
+        "SELECT DISTINCT {} FROM ({columns_sql} WHERE {} LIMIT {KEY_ROWS_MAX}) AS held ORDER BY {} LIMIT {}",
         texts.join(", "),
-        quote_identifier(table),
         present.join(" AND "),
-        (1..=names.len()).map(|at| at.to_string()).collect::<Vec<_>>().join(", "),
+        places.join(", "),
         group.distinct_values.clamp(1, KEYS_MAX)
     );
-    let rows = session.query(&sql, &[]).await?;
-    anyhow::ensure!(!rows.is_empty(), "the parent's table holds no key to try with");
-    let set = |row: &tokio_postgres::Row| (0..names.len()).map(|at| Ok(Some(row.try_get(at)?))).collect();
-    let sets: anyhow::Result<Vec<ArgumentSet>> = rows.iter().map(set).collect();
-    Ok(Keys { positions: (0..columns.len()).collect(), sets: sets?, limit })
+    Ok(KeySource::Columns(KeyColumns { columns_sql, sql, count: columns.len(), limit }))
+}
+
+impl KeyColumns {
+    /// Takes keys out of them.
+    pub(super) async fn keys(&self, trial: &mut Trial<'_>) -> anyhow::Result<Keys> {
+        let keys = trial.prepare(&self.sql).await?;
+        let rows = trial.query(&keys, &[]).await?;
+        anyhow::ensure!(!rows.is_empty(), "the parent's table holds no key to try with");
+        let set = |row: &Row| (0..self.count).map(|at| Ok(Some(row.try_get(at)?))).collect();
+        let sets: anyhow::Result<Vec<ArgumentSet>> = rows.iter().map(set).collect();
+        Ok(Keys { positions: (0..self.count).collect(), sets: sets?, limit: self.limit })
+    }
 }
 
 /// Sets that the trace kept, where at least two differ.
@@ -91,13 +122,13 @@ fn kept(samples: &[ArgumentSet]) -> Option<Keys> {
 
 /// What feeds the arguments of a child.
 struct Fed {
-    /// Table and column for each argument.
+    /// Table, as it is written in a statement, and column for each argument.
     columns: Vec<(String, String)>,
     /// The place of a LIMIT behind them.
     limit: Option<usize>,
 }
 
-fn fed(group: &LoopGroup, reading: &Reading) -> Result<Fed, String> {
+fn fed(group: &LoopGroup, reading: &Reading, origin: &Origin<'_>) -> Result<Fed, String> {
     let unknown = || "its other values are not in the trace: record with --keep-values".to_owned();
     let mut columns = Vec::new();
     let mut limit = None;
@@ -105,9 +136,8 @@ fn fed(group: &LoopGroup, reading: &Reading) -> Result<Fed, String> {
         let name = reading.compared_name(position);
         match group.pairs.iter().find(|pair| pair.to == name) {
             Some(pair) => {
-                let from = pair.from.split_once('.');
-                let (table, column) = from.ok_or("the parent's column is not one of a table")?;
-                columns.push((table.to_owned(), column.to_owned()));
+                let fed = column(&pair.from, origin);
+                columns.push(fed.ok_or("the parent's column is not one of a table that the trace names")?);
             }
             None if placeholder.role == Role::Count && position + 1 == reading.placeholders.len() => {
                 limit = Some(position);
@@ -116,6 +146,19 @@ fn fed(group: &LoopGroup, reading: &Reading) -> Result<Fed, String> {
         }
     }
     if columns.is_empty() { Err(unknown()) } else { Ok(Fed { columns, limit }) }
+}
+
+/// Table and column of `orders.user_id`. A name with a further dot is only certain where the trace
+/// has the table's.
+fn column(from: &str, origin: &Origin<'_>) -> Option<(String, String)> {
+    if let Some([schema, table, column]) = origin.column(from) {
+        return Some((
+            format!("{}.{}", quote_identifier(schema), quote_identifier(table)),
+            column.to_owned(),
+        ));
+    }
+    let (table, column) = from.split_once('.').filter(|(_, column)| !column.contains('.'))?;
+    Some((quote_identifier(table), column.to_owned()))
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use super::findings::{Beside, findings, measurements, verdict};
 use super::growth::{growth, growth_findings, growth_measurements};
 use super::joined::prove_join;
 use super::limits;
+use super::origin::Origin;
 use super::prove::prove;
+use super::trial::{ALL_TRIALS, GUARD};
 use super::whole::Heard;
 use crate::model::evidence::Evidence;
 use crate::model::evidence::n_plus_one::{
     BatchProof, BatchRefusal, Growth, JoinProof, NPlusOneEvidence, RoundTripCost,
 };
 use crate::model::{Finding, MeasurementWarning, Progress, Scenario, ScenarioReport, Verdict};
-use crate::postgres::Target;
+use crate::postgres::{Session, Target};
 use crate::prepare::Context;
 use crate::project::Project;
 use crate::stats::clock;
@@ -21,6 +23,7 @@ use crate::trace::{self, LIMITS_MAX, Losses, Trace};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Statements of one trace judged in memory at once.
 const STATEMENTS_MAX: usize = 2_000_000;
@@ -97,10 +100,11 @@ async fn run_at(context: &Place<'_>, options: &Options) -> anyhow::Result<Scenar
     let detect_options = DetectOptions { threshold: usize::try_from(threshold).unwrap_or(usize::MAX) };
     let known = read_baseline(context.project, options.baseline.as_deref())?;
     let mut judged = Judged::default();
+    let ends = clock::now() + ALL_TRIALS;
     for recording in &recordings {
         let found = judged.add(&recording.name, &recording.trace, &detect_options);
         if !options.without_batching {
-            prove_loops(context, recording, &mut judged, found).await;
+            prove_loops(context, recording, &mut judged, found, ends).await;
         }
     }
     if let ([small, large], Some(volumes)) = (recordings.as_slice(), &options.grow) {
@@ -118,38 +122,61 @@ async fn prove_loops(
     recording: &Recording,
     judged: &mut Judged,
     found: std::ops::Range<usize>,
+    ends: Instant,
 ) {
-    // A trace from a file is of a database that a server of our own has not.
-    let server = context.target.filter(|target| recording.is_fresh || !target.is_ours());
-    let session = match server.zip(recording.database.as_deref()) {
-        None => None,
-        Some((target, database)) => match target.connect_to(database).await {
-            Ok(session) => Some(session),
-            Err(_) => return,
-        },
-    };
+    let session = if found.is_empty() { Err(String::new()) } else { session(context, recording).await };
     for at in found {
         let group = &judged.detection.loops[at];
         let is_known = judged.proofs.iter().any(|proof| proof.fingerprint == group.fingerprint)
             || judged.refusals.iter().any(|refusal| refusal.fingerprint == group.fingerprint);
-        if is_known || judged.proofs.len() + judged.refusals.len() >= PROOFS_MAX {
+        if is_known {
             continue;
         }
-        let Some(session) = &session else {
-            let reason = "its trace came without the recorded database: name that by --url".into();
-            judged.refusals.push(BatchRefusal { fingerprint: group.fingerprint.clone(), reason });
-            continue;
+        let session = match &session {
+            Ok(_) if judged.proofs.len() + judged.refusals.len() >= PROOFS_MAX => {
+                Err(format!("{PROOFS_MAX} loops were tried before it"))
+            }
+            Ok(_) if clock::now() >= ends => {
+                let seconds = ALL_TRIALS.as_secs();
+                Err(format!("the {seconds} s that trying may take in all were over"))
+            }
+            Ok(session) => Ok(session),
+            Err(reason) => Err(reason.clone()),
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(reason) => {
+                judged.refusals.push(BatchRefusal { fingerprint: group.fingerprint.clone(), reason });
+                continue;
+            }
         };
         context.progress.phase("trying the batched form", None);
         let samples = judged.detection.samples.get(&group.fingerprint).map_or(&[][..], Vec::as_slice);
-        match prove(session, group, samples).await {
+        let origin = Origin::of(&recording.trace, group, recording.is_fresh);
+        match Box::pin(prove(session, ends, group, samples, &origin)).await {
             Ok(proof) => judged.proofs.push(proof),
             Err(refusal) => judged.refusals.push(refusal),
         }
         if let Some(parent) = judged.detection.parents.get(&group.fingerprint) {
-            judged.joins.extend(prove_join(session, group, parent).await);
+            match Box::pin(prove_join(session, ends, group, parent, &origin)).await {
+                Some(Ok(proof)) => judged.joins.push(proof),
+                Some(Err(refusal)) => judged.join_refusals.push(refusal),
+                None => {}
+            }
         }
     }
+}
+
+/// A session to try forms in. The error is a phrase after "because".
+async fn session(context: &Place<'_>, recording: &Recording) -> Result<Session, String> {
+    // A trace from a file is of a database that a server of our own has not.
+    let server = context.target.filter(|target| recording.is_fresh || !target.is_ours());
+    let Some((target, database)) = server.zip(recording.database.as_deref()) else {
+        return Err("its trace came without the recorded database: name that by --url".into());
+    };
+    let session = target.connect_to(database).await.map_err(|error| error.to_string())?;
+    session.batch_execute(GUARD).await.map_err(|error| error.to_string())?;
+    Ok(session)
 }
 
 fn read_traces(context: &Place<'_>, options: &Options) -> anyhow::Result<Vec<Recording>> {
@@ -235,6 +262,7 @@ struct Judged {
     proofs: Vec<BatchProof>,
     joins: Vec<JoinProof>,
     refusals: Vec<BatchRefusal>,
+    join_refusals: Vec<BatchRefusal>,
     growth: Vec<Growth>,
     /// The volumes that the growth is between, one per trace.
     volumes: Option<[String; 2]>,
@@ -273,7 +301,9 @@ impl Judged {
         let round_trips = round_trip_costs(&self.detection, round_trips_us);
         let beside = Beside {
             proofs: &self.proofs,
+            refusals: &self.refusals,
             joins: &self.joins,
+            join_refusals: &self.join_refusals,
             round_trips: &round_trips,
             growth: &self.growth,
         };
@@ -307,6 +337,7 @@ impl Judged {
             batched: self.proofs,
             joined: self.joins,
             not_batched: self.refusals,
+            not_joined: self.join_refusals,
             round_trips,
             growth: self.growth,
             stale_baseline: stale,

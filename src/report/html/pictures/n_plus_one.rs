@@ -24,6 +24,9 @@ struct Layout {
 const WIDE: Layout = Layout { width: 700.0, box_width: 540.0, characters: (74, 80), is_narrow: false };
 const NARROW: Layout = Layout { width: 356.0, box_width: 292.0, characters: (38, 36), is_narrow: true };
 
+/// Of a form that costs more than what it is to replace.
+const DEARER: &str = "the same rows, but it costs more here: not recommended";
+
 pub(super) fn figures(evidence: &NPlusOneEvidence) -> Vec<String> {
     let mut drawn: Vec<Vec<&LoopGroup>> = Vec::new();
     for group in &evidence.loops {
@@ -40,17 +43,26 @@ fn figure(evidence: &NPlusOneEvidence, same: &[&LoopGroup]) -> String {
     out.push_str(&scopes(same));
     let fingerprint = &same[0].fingerprint;
     if let Some(proof) = evidence.batched.iter().find(|b| b.fingerprint == *fingerprint) {
-        let rows = if proof.same_rows { "the same rows" } else { "other rows: not a replacement" };
+        let rows = match (proof.same_rows, proof.is_way_out()) {
+            (true, true) => "the same rows",
+            (true, false) => DEARER,
+            (false, _) => "other rows: not a replacement",
+        };
         let forms = [("one per row", &proof.looped), ("one for all", &proof.batched)];
         out.push_str(&tried("Batched", rows, &proof.batched_sql, forms));
     }
     if let Some(proof) = evidence.joined.iter().find(|b| b.fingerprint == *fingerprint) {
         let forms = [("parent, then one per row", &proof.looped), ("joined", &proof.joined)];
-        out.push_str(&tried("Joined with its parent", "the same rows", &proof.joined_sql, forms));
+        let rows = if proof.is_way_out() { "the same rows" } else { DEARER };
+        out.push_str(&tried("Joined with its parent", rows, &proof.joined_sql, forms));
     }
-    if let Some(refusal) = evidence.not_batched.iter().find(|b| b.fingerprint == *fingerprint) {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "<p class=\"quiet\">Not batched, because {}</p>", escape(&refusal.reason));
+    for (what, refusals) in
+        [("batched", &evidence.not_batched), ("joined with its parent", &evidence.not_joined)]
+    {
+        if let Some(refusal) = refusals.iter().find(|b| b.fingerprint == *fingerprint) {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "<p class=\"quiet\">Not {what}, because {}</p>", escape(&refusal.reason));
+        }
     }
     out
 }

@@ -156,7 +156,7 @@ mirror! {
         values: u64,
     }
 
-    /// A loop that could not be batched, and why.
+    /// A loop that could not be batched, or not be joined, and why.
     struct BatchRefusalEntry of BatchRefusal {
         /// Which loop.
         fingerprint: String,
@@ -211,6 +211,9 @@ mirror! {
         joined: Vec<JoinProofEntry>,
         /// Loops without a batched form.
         not_batched: Vec<BatchRefusalEntry>,
+        /// Loops whose join with the parent can be written, and was not tried to the end or failed.
+        #[serde(default)]
+        not_joined: Vec<BatchRefusalEntry>,
         /// What the loops cost at other round-trip times.
         round_trips: Vec<RoundTripCostEntry>,
         /// Counts at two volumes, where asked for.
