@@ -422,6 +422,49 @@ fn nested() -> Vec<Labelled> {
         ],
     ));
 
+    // Owners 31 to 46; the tickets' own column holds 33 and 34 in rows next to each other.
+    let mut app = App::new();
+    let pool: Vec<u64> = (0..5).map(|_| app.connect()).collect();
+    let tickets = (0..16).map(|n| row![n + 200, n + 600, if (3..5).contains(&n) { n + 30 } else { n + 900 }]);
+    let tickets = app
+        .ask(pool[0], "SELECT id, project_id, assignee_id FROM tickets ORDER BY id")
+        .columns(&["tickets.id", "tickets.project_id", "tickets.assignee_id"])
+        .rows(tickets.collect());
+    for (at, ticket) in tickets.iter().enumerate() {
+        app.ask(pool[at % 5], "SELECT id, owner_id FROM projects WHERE id = $1")
+            .bind(vec![ticket[1].clone()])
+            .columns(&["projects.id", "projects.owner_id"])
+            .rows(vec![vec![ticket[1].clone(), V::I(int(&ticket[1]) - 570)]]);
+    }
+    for owner in [33, 34, 30, 31, 36, 32, 35, 37, 39, 38, 40, 42, 41, 43, 45, 44] {
+        app.ask(pool[owner % 5], "SELECT id, handle FROM members WHERE id = $1")
+            .bind(row![owner as i64])
+            .columns(&["members.id", "members.handle"])
+            .rows(vec![row![owner as i64, "a handle"]]);
+    }
+    set.push(looped(
+        "all of a level at once, beside a column with two of its numbers",
+        app,
+        &[("from tickets", "from projects", 16), ("from projects", "from members", 16)],
+    ));
+
+    // Each row in a transaction of its own, by workers of which one comes fifteen rows late.
+    let mut app = App::new();
+    let pool: Vec<u64> = (0..5).map(|_| app.connect()).collect();
+    let rows = app.orders(pool[0], orders(24, 1000, 45));
+    for at in (0..3).chain(4..19).chain([3]).chain(19..24) {
+        let c = pool[at % 5];
+        app.begin(c);
+        app.ask(c, "SELECT id, email FROM users WHERE id = $1")
+            .bind(vec![rows[at][1].clone()])
+            .columns(&["users.id", "users.email"])
+            .takes_us(2000)
+            .streamed()
+            .rows(vec![vec![rows[at][1].clone(), V::S("somebody".into())]]);
+        app.commit(c);
+    }
+    set.push(looped("a worker that comes late", app, &[("from orders", "from users", 24)]));
+
     let mut app = App::new();
     let c = app.connect();
     for order in app.orders(c, orders(12, 1000, 44)) {

@@ -11,6 +11,7 @@ use super::beyond::{adopt, beyond};
 use super::executions::Executions;
 use super::group::{Group, GroupKey, connections, group, most_per_parent, per_parent, roots};
 use super::judge::{Judgement, Signs, judge, signs};
+use super::left_over::count_in;
 use super::parent::{KnownParent, known_parent};
 use super::polymorphic::{Alternating, alternating};
 use super::positions::deciding_positions;
@@ -58,6 +59,9 @@ pub struct Detection {
 
 /// The arguments of one execution as text, in the order of the shape.
 pub type ArgumentSet = Vec<Option<String>>;
+
+/// Levels of loops inside loops that executions left over are counted in on.
+const LEFT_OVER_PASSES: usize = 4;
 
 /// Different sets of arguments kept of a loop.
 const SAMPLES_MAX: usize = 50;
@@ -192,8 +196,15 @@ fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
     if let Some(shared) = shared.filter(|shared| is_likelier(shared, &woven)) {
         woven = shared;
     }
-    let Woven { assignments, mut sources, .. } = woven;
+    let Woven { mut assignments, mut sources, .. } = woven;
     let mut groups = group(executions, &assignments, &sources, threshold);
+    // A row that is counted in may be the parent of others that are left over.
+    for _ in 0..LEFT_OVER_PASSES {
+        if !count_in(executions, &mut assignments, &mut sources, &groups) {
+            break;
+        }
+        groups = group(executions, &assignments, &sources, threshold);
+    }
     adopt(executions, &assignments, &mut sources, &mut groups);
     Pass { assignments, sources, groups }
 }

@@ -17,6 +17,7 @@ mod hashing;
 mod joined;
 mod judge;
 mod keys;
+mod left_over;
 mod limits;
 mod origin;
 mod pace;
