@@ -198,6 +198,12 @@ mod tests {
             ("select * from t where id::text = $1", "lookup t.id"),
             ("select * from t where upper(code::text) = $1", "lookup t.code"),
             ("select * from t where cast(id as text) = $1", "lookup t.id"),
+            ("select * from t where extract(month from at) = $1", "carried t.at"),
+            (
+                "select * from t where extract(year from t.at)::int = $1 and id = $2",
+                "carried t.at, lookup t.id",
+            ),
+            ("select * from t where date_part('hour', at) = $1", "lookup, carried t.at"),
             ("select * from t where $1 = id", "lookup t.id"),
             ("select * from t where $1 = any(tags)", "lookup t.tags"),
             ("select price_of($1, 2)", "call price_of, call price_of"),

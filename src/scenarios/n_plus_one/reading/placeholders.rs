@@ -19,7 +19,7 @@ pub(super) fn placeholders(words: &Words<'_>, tables: &[Table]) -> Vec<Placehold
             continue;
         }
         let mut placeholder = placeholder(words, at, at, tables);
-        if assigning && placeholder.role != Role::Count {
+        if assigning && placeholder.role != Role::Count || is_part_of_date(words, at) {
             placeholder.role = Role::Carried;
         }
         found.push(placeholder);
@@ -58,6 +58,22 @@ fn placeholder(words: &Words<'_>, first: usize, last: usize, tables: &[Table]) -
         },
         _ => carried,
     }
+}
+
+/// Compared with `extract(month from …)` or `date_part('hour', …)`: a month is no row's key, however
+/// well 1 to 12 fit the rows of a list.
+fn is_part_of_date(words: &Words<'_>, at: usize) -> bool {
+    let Some(mut last) = at.checked_sub(2).filter(|_| words.kind(at - 1) == Some(TokenKind::Operator)) else {
+        return false;
+    };
+    // `extract(…)::int = ?`
+    while last >= 2 && words.kind(last - 1) == Some(TokenKind::Cast) {
+        last -= 2;
+    }
+    let open =
+        (words.kind(last) == Some(TokenKind::CloseParenthesis)).then(|| words.enclosing(last)).flatten();
+    let called = open.and_then(|(open, _)| open.checked_sub(1));
+    called.is_some_and(|called| words.is(called, "extract") || words.is(called, "date_part"))
 }
 
 fn operator_role(operator: &str) -> Option<Role> {

@@ -26,9 +26,8 @@ pub(super) fn tables(words: &Words<'_>) -> Vec<Table> {
     let mut at = 0;
     while at < words.tokens.len() {
         let opens = ["from", "join", "update", "into", "using"].iter().any(|word| words.is(at, word));
-        // `is distinct from ?`, `substring(a from 2)`, `extract(year from a)`.
         at += 1;
-        if !opens || at >= 2 && words.is(at - 2, "distinct") {
+        if !opens || is_no_clause(words, at - 1) {
             continue;
         }
         loop {
@@ -44,6 +43,15 @@ pub(super) fn tables(words: &Words<'_>) -> Vec<Table> {
         }
     }
     found
+}
+
+/// `is distinct from ?`, `substring(a from 2)`, `extract(year from a)`.
+fn is_no_clause(words: &Words<'_>, from: usize) -> bool {
+    const CALLS: [&str; 4] = ["extract", "substring", "trim", "overlay"];
+    let called = words.enclosing(from).and_then(|(open, _)| open.checked_sub(1));
+    words.is(from, "from")
+        && (from >= 1 && words.is(from - 1, "distinct")
+            || called.is_some_and(|called| CALLS.iter().any(|name| words.is(called, name))))
 }
 
 /// Reads `[schema.]name [[as] alias]`; where it ends.
