@@ -17,7 +17,7 @@ pub struct NamedTable {
     pub columns: Vec<(i16, String)>,
 }
 
-/// The same in a database of the server with this URL, in a session of its own.
+/// [`name_tables`] in a database of the server with this URL, in a session of its own.
 ///
 /// # Errors
 /// The server cannot be reached, has no such database, or refuses.

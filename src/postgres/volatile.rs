@@ -40,6 +40,7 @@ pub async fn volatile_calls(
                          UNION SELECT c.castfunc FROM pg_catalog.pg_cast c) ORDER BY 1";
     let rows = session.query(statement, &[&names, &operators]).await?;
     found.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+    found.sort_unstable();
     found.dedup();
     Ok(found)
 }

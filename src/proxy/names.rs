@@ -35,12 +35,12 @@ impl fmt::Debug for TableNames {
     }
 }
 
-/// Which tables have names already, and which were asked for in vain.
+/// Which tables have names already, and which were asked for while the recording went on.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
     lookup: Option<TableNames>,
     named: BTreeSet<u32>,
-    unnamed: BTreeMap<Arc<str>, BTreeSet<u32>>,
+    asked: BTreeMap<Arc<str>, BTreeSet<u32>>,
     /// Why a database could not be asked.
     pub(super) failure: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Naming {
     ) -> Vec<TableName> {
         let of_database = seen.iter().find(|tables| tables.database.as_ref() == database);
         let (Some(name), Some(tables)) = (database, of_database) else { return Vec::new() };
-        let asked = self.unnamed.entry(name.clone()).or_default();
+        let asked = self.asked.entry(name.clone()).or_default();
         if tables.oids.iter().all(|oid| self.named.contains(oid) || asked.contains(oid)) {
             return Vec::new();
         }

@@ -89,19 +89,12 @@ impl Ledger {
     }
 
     fn place_of(&mut self, database: Option<&Arc<str>>) -> usize {
-        if let Some(at) = self.databases.iter().position(|known| known.database.as_ref() == database) {
-            return at;
-        }
-        let is_told_apart = self.databases.len() < DATABASES_MAX;
-        let known =
-            DatabaseTables { database: database.filter(|_| is_told_apart).cloned(), oids: BTreeSet::new() };
-        match self.databases.iter().position(|other| other.database.is_none()) {
-            Some(at) if known.database.is_none() => at,
-            _ => {
-                self.databases.push(known);
-                self.databases.len() - 1
-            }
-        }
+        let known = |wanted| self.databases.iter().position(|known| known.database.as_ref() == wanted);
+        let told_apart = database.filter(|_| self.databases.len() < DATABASES_MAX);
+        known(database).or_else(|| known(told_apart)).unwrap_or_else(|| {
+            self.databases.push(DatabaseTables { database: told_apart.cloned(), oids: BTreeSet::new() });
+            self.databases.len() - 1
+        })
     }
 
     /// The tables that results came from, by the databases that sessions were with, in the order

@@ -6,12 +6,11 @@
 //! explain them. They are the loop's, as many as there are such rows.
 
 use super::executions::Executions;
-use super::group::Group;
+use super::group::{Group, asked};
 use super::pace::is_pause;
 use super::sources::Sources;
 use super::weave::Assignments;
-use crate::trace::ValueHash;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// Share of the kept values that was asked for, from which on the others were as well.
 const COVERED: f64 = 0.9;
@@ -48,12 +47,7 @@ fn rows_left(
     group: &Group,
 ) -> Option<usize> {
     let column = sources.list[group.source].column;
-    let mut asked: BTreeMap<usize, HashSet<ValueHash>> = BTreeMap::new();
-    for at in &group.members {
-        let Some(found) = assignments[*at].filter(|found| found.source == group.source) else { continue };
-        let values = asked.entry(found.result).or_default();
-        values.extend(executions.key(*at, found.position).filter(|_| !found.is_beyond));
-    }
+    let mut asked = asked(executions, assignments, group);
     asked.retain(|result, _| executions.results[*result].is_cut(column));
     let (mut available, mut cut, mut covered) = (0, 0, 0);
     for (result, values) in &asked {

@@ -200,7 +200,7 @@ fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
     let mut groups = group(executions, &assignments, &sources, threshold);
     // A row that is counted in may be the parent of others that are left over.
     for _ in 0..LEFT_OVER_PASSES {
-        if !count_in(executions, &mut assignments, &mut sources, &groups) {
+        if !count_in(executions, &mut assignments, &sources, &groups) {
             break;
         }
         groups = group(executions, &assignments, &sources, threshold);

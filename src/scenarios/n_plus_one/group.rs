@@ -197,6 +197,22 @@ pub(super) fn per_parent(assignments: &Assignments, group: &Group) -> BTreeMap<u
     counts
 }
 
+/// Values of the column that feeds the group which its members asked for among the kept rows, by the
+/// result sets that fed them.
+pub(super) fn asked(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    group: &Group,
+) -> BTreeMap<usize, HashSet<ValueHash>> {
+    let mut asked: BTreeMap<usize, HashSet<ValueHash>> = BTreeMap::new();
+    for at in &group.members {
+        let Some(found) = assignments[*at].filter(|found| found.source == group.source) else { continue };
+        let values = asked.entry(found.result).or_default();
+        values.extend(executions.key(*at, found.position).filter(|_| !found.is_beyond));
+    }
+    asked
+}
+
 /// Connections that the members ran on.
 pub(super) fn connections(executions: &Executions<'_>, group: &Group) -> usize {
     group

@@ -5,7 +5,7 @@ use super::batch::{Child, Join};
 use super::effects::only_reads;
 use super::origin::{Located, Origin};
 use super::parent::KnownParent;
-use super::prove::{ROUNDS, ROUNDS_AHEAD, bytes, median};
+use super::prove::{ROUNDS, ROUNDS_AHEAD, bytes, median_of};
 use super::reading::read;
 use super::trial::{ROWS_MAX, Trial};
 use crate::model::evidence::n_plus_one::{BatchRefusal, FormCost, JoinProof, LoopGroup};
@@ -145,13 +145,13 @@ async fn try_both(
         joined_sql: join.joined_sql.clone(),
         looped: FormCost {
             round_trips: 1 + values,
-            time_us: median(looped_us),
+            time_us: median_of(&looped_us),
             buffers: looped_buffers,
             rows,
         },
         joined: FormCost {
             round_trips: 1,
-            time_us: median(joined_us),
+            time_us: median_of(&joined_us),
             buffers: trial.buffers(&join.joined_sql, &[]).await?,
             rows,
         },

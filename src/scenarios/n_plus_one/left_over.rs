@@ -7,7 +7,7 @@
 //! row of that value that nobody asked for, it was asked for that row.
 
 use super::executions::Executions;
-use super::group::Group;
+use super::group::{Group, GroupKey, asked};
 use super::sources::Sources;
 use super::weave::{Assignment, Assignments};
 use crate::trace::ValueHash;
@@ -21,18 +21,21 @@ const LATE_PART: u64 = 8;
 pub(super) fn count_in(
     executions: &Executions<'_>,
     assignments: &mut Assignments,
-    sources: &mut Sources,
+    sources: &Sources,
     groups: &[Group],
 ) -> bool {
+    let by_key: BTreeMap<GroupKey, &Group> = groups.iter().map(|group| (group.key, group)).collect();
     let mut grouped: BTreeSet<usize> =
         groups.iter().flat_map(|group| group.members.iter().copied()).collect();
     let before = grouped.len();
     for group in groups {
-        let Some(model) = model(assignments, group) else { continue };
-        let mut rows = unasked(executions, assignments, sources, groups, group);
-        for at in left_over(executions, group, &grouped) {
+        let left_over = left_over(executions, group, &grouped);
+        let Some(model) = model(assignments, group).filter(|_| !left_over.is_empty()) else { continue };
+        let outer = group.inside.and_then(|key| by_key.get(&key).copied());
+        let mut rows = unasked(executions, assignments, sources, group, outer);
+        for at in left_over {
             let found = assignments[at];
-            // Better names, or as good ones in the order of rows, are a reason.
+            // A better name is a reason to leave it where it was put.
             if found.is_some_and(|found| found.affinity > model.affinity) {
                 continue;
             }
@@ -61,11 +64,12 @@ fn left_over(executions: &Executions<'_>, group: &Group, grouped: &BTreeSet<usiz
     let first = group.members.first().map_or(0, |at| time(at).start_us);
     let last = group.members.iter().map(|at| time(at).end_us).max().unwrap_or(0);
     let during = first..=last + last.saturating_sub(first) / LATE_PART;
-    let candidates = executions.shapes[group.key.1].candidates.iter().copied();
-    candidates
-        .filter(|at| !grouped.contains(at) && during.contains(&executions.all[*at].record.start_us))
-        .filter(|at| executions.own_scope(*at) == group.key.3)
-        .collect()
+    // In order of time, and many more than those of one loop.
+    let candidates = &executions.shapes[group.key.1].candidates;
+    let start = candidates.partition_point(|at| time(at).start_us < *during.start());
+    let end = candidates.partition_point(|at| time(at).start_us <= *during.end());
+    let is_left_over = |at: &usize| !grouped.contains(at) && executions.own_scope(*at) == group.key.3;
+    candidates[start..end.max(start)].iter().copied().filter(is_left_over).collect()
 }
 
 /// Values of the column that feeds the group which no member asked for, with their result sets: of
@@ -74,22 +78,17 @@ fn unasked(
     executions: &Executions<'_>,
     assignments: &Assignments,
     sources: &Sources,
-    groups: &[Group],
     group: &Group,
+    outer: Option<&Group>,
 ) -> BTreeMap<ValueHash, Vec<usize>> {
-    let mut asked: BTreeMap<usize, BTreeSet<ValueHash>> = BTreeMap::new();
-    for at in &group.members {
-        let Some(found) = assignments[*at].filter(|found| found.source == group.source) else { continue };
-        asked.entry(found.result).or_default().extend(executions.key(*at, found.position));
-    }
-    let outer = group.inside.and_then(|key| groups.iter().find(|other| other.key == key));
+    let mut asked = asked(executions, assignments, group);
     let of_outer = outer.iter().flat_map(|outer| &outer.members).filter_map(|at| executions.all[*at].result);
     for result in of_outer {
         asked.entry(result).or_default();
     }
     let source = &sources.list[group.source];
     let mut rows: BTreeMap<ValueHash, Vec<usize>> = BTreeMap::new();
-    for (result, asked) in asked.iter().filter(|(result, _)| source.results.contains(result)) {
+    for (result, asked) in asked.iter().filter(|(result, _)| source.results.binary_search(result).is_ok()) {
         let mut seen = BTreeSet::new();
         for value in &executions.results[*result].columns[source.column] {
             if !value.is_null() && !asked.contains(value) && seen.insert(*value) {

@@ -10,6 +10,7 @@ use super::trial::Trial;
 use crate::model::evidence::n_plus_one::{BatchProof, BatchRefusal, FormCost, LoopGroup};
 use crate::postgres::{Session, quote_identifier};
 use crate::stats::clock;
+use crate::stats::quantile::median;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio_postgres::types::{FromSql, Type};
@@ -148,13 +149,13 @@ async fn try_both(
         same_rows: looped_rows == batched_rows,
         looped: FormCost {
             round_trips: keys.sets.len() as u64,
-            time_us: median(looped_us),
+            time_us: median_of(&looped_us),
             buffers: looped_buffers,
             rows: count(&looped_rows),
         },
         batched: FormCost {
             round_trips: 1,
-            time_us: median(batched_us),
+            time_us: median_of(&batched_us),
             buffers: trial.buffers(&batched_sql, &round.lists).await?,
             rows: count(&batched_rows),
         },
@@ -258,9 +259,9 @@ fn unpadded<'k>(key: &'k [u8], kind: &str) -> &'k [u8] {
     if kind == "bpchar" { &key[..end] } else { key }
 }
 
-pub(super) fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(0.0)
+/// The median of rounds, of which there is at least one.
+pub(super) fn median_of(times_us: &[f64]) -> f64 {
+    median(times_us).unwrap_or(0.0)
 }
 
 /// The bytes of a value as they came.
