@@ -34,6 +34,17 @@ fn the_labelled_set_is_judged_rightly() {
     }
 }
 
+/// Look-ups by the loop's own statement, next to the row that they coincide with, may be counted in.
+#[test]
+fn what_programs_from_outside_showed_is_judged_rightly() {
+    let score = set::score(&set::outside());
+    assert!(score.labelled_loops >= 60);
+    assert_eq!((score.false_loops, score.false_repeats), (0, 0), "{:#?}", score.wrong);
+    assert_eq!((score.found, score.repeats_found), (score.labelled_loops, score.repeats_labelled));
+    assert_eq!((score.right_parent, score.unstated), (score.found, 0), "{:#?}", score.wrong);
+    assert!(score.exact_n * 100 >= score.found * 95, "{:#?}", score.wrong);
+}
+
 /// Random pages whose small keys all coincide: loops are found and nothing else
 /// is, though a stray execution may be counted to the loop next to it.
 #[test]

@@ -13,12 +13,13 @@ mod field;
 mod generated;
 mod held_out;
 mod loops;
+mod outside;
 mod polymorphic;
 mod score;
 mod unseen;
 
 #[allow(unused_imports, reason = "the test scores without clients")]
-pub use score::{Score, score, score_found};
+pub use score::{Score, merged, score, score_found};
 
 use plimsoll::trace::Trace;
 
@@ -82,6 +83,11 @@ pub fn field() -> Vec<Labelled> {
 /// Children that alternate with the kind of the row.
 pub fn polymorphic() -> Vec<Labelled> {
     polymorphic::set()
+}
+
+/// Misjudged once in programs from outside.
+pub fn outside() -> Vec<Labelled> {
+    outside::set()
 }
 
 /// Loops over more rows than the recorder kept.

@@ -160,6 +160,21 @@ pub fn score_found(
     }
 }
 
+/// One for all executions of a parent, as a finding is.
+pub fn merged(loops: Vec<LoopGroup>) -> Vec<LoopGroup> {
+    let mut merged: Vec<LoopGroup> = Vec::new();
+    for group in loops {
+        match merged.iter_mut().find(|known| known.fingerprint == group.fingerprint) {
+            Some(known) => {
+                known.executions += group.executions;
+                known.uncertain += group.uncertain;
+            }
+            None => merged.push(group),
+        }
+    }
+    merged
+}
+
 /// The group found for each label. Groups that fit in all are given away first,
 /// so that one that is off does not take the place of one that is right.
 fn matched<'d>(labels: &[Loop], left: &mut Vec<&'d LoopGroup>) -> Vec<Option<&'d LoopGroup>> {
@@ -178,7 +193,8 @@ fn matched<'d>(labels: &[Loop], left: &mut Vec<&'d LoopGroup>) -> Vec<Option<&'d
     found
 }
 
-/// A piece of a statement's text, quotes of names aside.
+/// A piece of a statement's text, quotes and case of names aside.
 fn contains(shape: &ShapeReference, piece: &str) -> bool {
-    shape.text.replace('"', "").contains(&piece.replace('"', ""))
+    let plain = |text: &str| text.replace('"', "").to_lowercase();
+    plain(&shape.text).contains(&plain(piece))
 }

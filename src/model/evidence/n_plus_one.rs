@@ -69,7 +69,7 @@ pub struct LoopGroup {
     pub parent_rows: u64,
     /// Most children of a single parent execution.
     pub most_per_parent: u64,
-    /// How far `executions` may be off: executions that another loop may have asked as well.
+    /// How far `executions` may be off: executions that may belong to another loop or to none.
     pub uncertain: u64,
     /// Those of `executions` that go on behind the parent's rows whose values were kept: the
     /// recorder's bound was reached, and that they belong to the loop follows from their place.

@@ -29,16 +29,24 @@ pub(super) struct ResultColumn {
     pub(super) is_expression: bool,
 }
 
+impl ResultColumn {
+    /// Whether this is its name in the result or in its table.
+    pub(super) fn is_called(&self, column: &str) -> bool {
+        self.name == column || self.source_name.as_deref() == Some(column)
+    }
+}
+
 /// Names that mean "the key of this table".
 const OWN_KEYS: &[&str] = &["id", "uuid", "guid", "pk", "key", "_id", "oid", "nr", "no"];
 /// Endings that mean "the key of another table".
 const KEY_ENDINGS: &[&str] = &["_id", "_uuid", "_guid", "_pk", "_fk", "_key", "_ref", "_no", "_code"];
 
-/// Words of columns that hold amounts, which coincide with keys.
+/// Words of columns that hold amounts or times (`valid_on`), which are no keys and coincide with some.
 const MEASURES: &[&str] = &[
     "count", "total", "sum", "quantity", "amount", "price", "age", "position", "rank", "level", "version",
     "year", "month", "day", "priority", "size", "length", "score", "stock", "min", "max", "avg", "status",
-    "state", "type", "rows", "weight", "width", "height", "balance", "offset", "page",
+    "state", "type", "rows", "weight", "width", "height", "balance", "offset", "page", "date", "time",
+    "hour", "week", "on", "at",
 ];
 
 /// What a column is about.
@@ -88,6 +96,14 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
     if from.subject == to.subject {
         return 2.0;
     }
+    let own = |column: &str, table: Option<&str>| Some((singular(&snake_case(table?)), snake_case(column)));
+    let copies = [
+        of_copy(own(&child.column, child.table.as_deref()), name),
+        of_copy(own(name, parent.table.as_deref()), &child.column),
+    ];
+    if let Some(affinity) = copies.into_iter().flatten().max_by(f64::total_cmp) {
+        return affinity;
+    }
     // `invoices.customer → customers.key`, and the reverse: a column named after the other table.
     let is_named_after = |concept: &Concept, plain: &Concept, table: Option<&str>| {
         let is_plain = |concept: &Concept| !concept.is_own_key && !concept.is_foreign_key;
@@ -134,7 +150,17 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
     if is_amount(&from) || is_amount(&to) { -0.75 } else { -0.25 }
 }
 
-/// Whether a column's name reads like an amount, a place or a state.
+/// `orders.customer_email → customers.email`, `legs.from_port_code → ports.code`: a table's column under the
+/// name of the table as well, or behind it.
+fn of_copy(own: Option<(String, String)>, name: &str) -> Option<Affinity> {
+    let (table, column) = own.filter(|(table, column)| !table.is_empty() && !is_measure(column))?;
+    let name = snake_case(name);
+    let stem = name.strip_suffix(column.as_str())?.strip_suffix('_')?;
+    let is_longer = stem.ends_with(&format!("_{table}"));
+    if stem == table { Some(2.0) } else { is_longer.then_some(1.0) }
+}
+
+/// Whether a column's name reads like an amount, a place, a state or a time.
 pub(super) fn is_measure(column: &str) -> bool {
     snake_case(column).split('_').any(|word| MEASURES.contains(&word))
 }
@@ -219,6 +245,9 @@ mod tests {
         assert_eq!(of(("orders", "billing_address_id"), ("addresses", "id")), 1.0);
         assert_eq!(of(("orders", "manager_id"), ("users", "id")), 0.5);
         assert_eq!(of(("user_accounts", "id"), ("logins", "account_id")), 1.0);
+        assert_eq!(of(("prescriptions", "drug_code"), ("drugs", "code")), 2.0);
+        assert_eq!(of(("legs", "fromPortCode"), ("Ports", "code")), 1.0);
+        assert_eq!(of(("drugs", "code"), ("prescriptions", "drug_code")), 2.0);
         assert_eq!(of(("order_items", "id"), ("order_items", "order_id")), 0.0);
         assert_eq!(of(("orders", "id"), ("users", "id")), -1.0);
         assert_eq!(of(("categories", "id"), ("products", "category_id")), 2.0);

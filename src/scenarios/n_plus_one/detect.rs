@@ -17,6 +17,7 @@ use super::polymorphic::{Alternating, alternating};
 use super::positions::deciding_positions;
 use super::repeats::repeats;
 use super::sources::Sources;
+use super::strays::{doubtful, drop_strays};
 use super::weave::{Assignments, Workers, Woven, weave};
 use crate::model::evidence::n_plus_one::{Certainty, ColumnPair, LoopGroup, RepeatGroup, ShapeReference};
 use crate::trace::{Outcome, StatementRecord, StatementShape, Trace};
@@ -61,7 +62,7 @@ pub struct Detection {
 pub type ArgumentSet = Vec<Option<String>>;
 
 /// Levels of loops inside loops that executions left over are counted in on.
-const LEFT_OVER_PASSES: usize = 4;
+const LEFT_OVER_PASSES: usize = 8;
 
 /// Different sets of arguments kept of a loop.
 const SAMPLES_MAX: usize = 50;
@@ -115,7 +116,7 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
             Judgement::Chance => {}
         }
     }
-    let several = alternating(&executions, &found.assignments, &mut found.sources, &groups, threshold);
+    let several = alternating(&executions, &mut found.assignments, &mut found.sources, &groups, threshold);
     for Alternating { group, certainty, distinct } in several {
         explained.extend(&group.members);
         let described = found.describe_alternating(&executions, &group, certainty, distinct, &scope_times);
@@ -198,9 +199,13 @@ fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
     }
     let Woven { mut assignments, mut sources, .. } = woven;
     let mut groups = group(executions, &assignments, &sources, threshold);
+    let mut has_strays = true;
     // A row that is counted in may be the parent of others that are left over.
     for _ in 0..LEFT_OVER_PASSES {
-        if !count_in(executions, &mut assignments, &sources, &groups) {
+        let is_changed = count_in(executions, &mut assignments, &mut sources, &groups)
+            || std::mem::take(&mut has_strays)
+                && drop_strays(executions, &mut assignments, &mut sources, &groups);
+        if !is_changed {
             break;
         }
         groups = group(executions, &assignments, &sources, threshold);
@@ -211,12 +216,12 @@ fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
 
 impl Pass {
     /// Executions by loop that are counted to it, or to another, and were about as
-    /// likely asked for the rows of the other: by root result set and child.
-    fn uncertain(&self, executions: &Executions<'_>) -> BTreeMap<(usize, usize), u64> {
+    /// likely asked for the rows of the other, or for no row: by root result set and child.
+    fn uncertain(&mut self, executions: &Executions<'_>) -> BTreeMap<(usize, usize), u64> {
         let roots = roots(&self.groups);
         let root =
             |result: usize| roots.get(&executions.results[result].execution).copied().unwrap_or(result);
-        let mut counts = BTreeMap::new();
+        let mut counts = doubtful(executions, &self.assignments, &mut self.sources, &self.groups);
         for (at, assignment) in self.assignments.iter().enumerate() {
             let Some((result, other)) = assignment.and_then(|found| Some((found.result, found.other?)))
             else {

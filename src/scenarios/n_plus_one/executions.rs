@@ -5,6 +5,7 @@ use super::affinity::ResultColumn;
 use super::limits::is_about_session;
 use super::pace::pauses;
 use super::reading::{Kind, Reading, identity, read};
+use super::undone::undone;
 use crate::trace::{Argument, Protocol, StatementRecord, StatementShape, Trace, ValueHash};
 use std::collections::{HashMap, HashSet};
 
@@ -24,6 +25,8 @@ pub(super) struct Execution<'t> {
     is_in_test_transaction: bool,
     /// A read that can be a child.
     pub(super) is_candidate: bool,
+    /// The place of the rollback that undid it.
+    pub(super) undone_by: Option<usize>,
 }
 
 /// A shape and how it was used.
@@ -95,7 +98,8 @@ impl<'t> Executions<'t> {
         let mut by_hash = HashMap::new();
         let mut by_name = HashMap::new();
         let mut open = OpenResults::default();
-        for record in records {
+        let undone = undone(&records);
+        for (record, undone_by) in records.into_iter().zip(undone) {
             let shape = executions.shape(record, &mut by_hash);
             let scope = executions.scope(scope_names.of(record), &mut by_name);
             let at = executions.all.len();
@@ -111,6 +115,7 @@ impl<'t> Executions<'t> {
                 is_scoped,
                 is_in_test_transaction,
                 is_candidate,
+                undone_by,
             });
             if is_candidate {
                 executions.shapes[shape].candidates.push(at);
@@ -314,9 +319,10 @@ impl Executions<'_> {
     pub(super) fn can_feed(&self, result: usize, execution: usize) -> bool {
         let (parent, child) = (&self.all[self.results[result].execution], &self.all[execution]);
         let is_foreign = parent.is_scoped && child.is_scoped && parent.scope != child.scope;
-        let has_ended = parent.is_in_test_transaction
-            && parent.record.connection == child.record.connection
-            && parent.record.transaction != child.record.transaction;
+        let is_undone = parent.record.transaction == child.record.transaction
+            && parent.undone_by.is_some_and(|rollback| rollback < execution);
+        let is_over = parent.is_in_test_transaction && parent.record.transaction != child.record.transaction;
+        let has_ended = parent.record.connection == child.record.connection && (is_undone || is_over);
         !is_foreign && !has_ended
     }
 

@@ -127,7 +127,7 @@ fn group_line(group: &LoopGroup, detection: &Detection) -> String {
     };
     let uncertain = match group.uncertain {
         0 => String::new(),
-        some => format!(" (give or take {some}, which another loop may have asked as well)"),
+        some => format!(" (give or take {some}, which may belong to another loop or to none)"),
     };
     let beyond = match group.beyond_kept {
         0 => String::new(),

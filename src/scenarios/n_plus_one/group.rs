@@ -145,11 +145,14 @@ fn is_walk(executions: &Executions<'_>, assignments: &Assignments, sources: &Sou
     let own = group.members.iter().filter_map(|member| assignments[*member]);
     let own = own.filter(|assignment| sources.list[assignment.source].shape == group.key.1).count();
     own * 2 >= group.members.len() && most_per_parent(assignments, group) < 2
-        || is_constant_of_one_row(executions, assignments, sources, group)
+        || is_again_and_again(executions, assignments, sources, group)
 }
 
-/// The same value again and again out of a single row is a redundant query.
-fn is_constant_of_one_row(
+/// Fewer different values make no loop, where each is asked for again and again.
+const DIFFERENT_MIN: usize = 5;
+
+/// The same few values again and again, many more times than there are rows, are redundant queries.
+fn is_again_and_again(
     executions: &Executions<'_>,
     assignments: &Assignments,
     sources: &Sources,
@@ -164,13 +167,14 @@ fn is_constant_of_one_row(
         }
     }
     let distinct: HashSet<ValueHash> = fed.keys().map(|(.., value)| *value).collect();
-    if distinct.len() > 1 {
+    if distinct.len() >= DIFFERENT_MIN {
         return false;
     }
+    let rows = |result: usize, column: usize, value: ValueHash| {
+        executions.results[result].columns[column].iter().filter(|other| **other == value).count()
+    };
     fed.iter().all(|((result, column, value), children)| {
-        let rows =
-            executions.results[*result].columns[*column].iter().filter(|other| *other == value).count();
-        *children as usize > rows.max(1) * 2
+        *children as usize > rows(*result, *column, *value).max(1) * 2
     })
 }
 

@@ -3,7 +3,7 @@
 use super::affinity::{SPOKEN_AGAINST, is_key_like};
 use super::executions::Executions;
 use super::group::{Group, connections};
-use super::pace::{is_leisurely, is_rolled_back_each};
+use super::pace::{is_leisurely, is_pause, is_rolled_back_each};
 use super::sources::Sources;
 use super::weave::{Assignment, Assignments};
 use crate::model::evidence::n_plus_one::Certainty;
@@ -17,6 +17,8 @@ pub(super) struct Signs {
     pub(super) distinct: usize,
     /// Share of the shape's executions in the group's span that belong to a group of this source.
     pub(super) explained: f64,
+    /// Share of members among what was asked without a pause, with what nothing explains around them.
+    pub(super) unmixed: f64,
     /// Share of members in the order of the rows.
     pub(super) in_order: f64,
     /// Share of the parents' different values that were asked for.
@@ -39,7 +41,7 @@ pub(super) struct Signs {
     pub(super) is_one_pass: bool,
     /// There is a pause before most children.
     pub(super) is_leisurely: bool,
-    /// Each child was asked in a transaction of its own that was rolled back.
+    /// Each rollback, of a transaction or to a savepoint, undid a few of the children.
     pub(super) is_rolled_back_each: bool,
     /// The compared column or its source reads like a key.
     pub(super) is_key: bool,
@@ -89,10 +91,15 @@ pub(super) fn signs(
     let parents: BTreeSet<(usize, usize)> =
         of_main().map(|(_, found)| (found.result, sources.list[found.source].column)).collect();
     let (mut available, mut rows) = (0, 0);
+    let mut held: HashSet<ValueHash> = HashSet::new();
     for (result, column) in parents {
         available += sources.distinct(executions, result, column);
-        rows += executions.results[result].columns[column].iter().filter(|value| !value.is_null()).count();
+        let present = || executions.results[result].columns[column].iter().filter(|value| !value.is_null());
+        rows += present().count();
+        held.extend(present());
     }
+    // An identity map asks for a value once, whatever list it comes up in.
+    let of_all_lists = if values.len() == assigned.len() { share(values.len(), held.len()) } else { 0.0 };
     let is_deduplicated = per_result.len() == assigned.len();
     let in_order = if is_deduplicated {
         in_order_of_appearance(executions, &kept, sources)
@@ -124,8 +131,9 @@ pub(super) fn signs(
     Signs {
         distinct: values.len(),
         explained: share(explained, seen),
+        unmixed: share(explained, seen + unexplained_around(executions, assignments, group)),
         in_order: share(in_order, kept.len()),
-        coverage: share(covered.len(), available).min(1.0),
+        coverage: share(covered.len(), available).max(of_all_lists).min(1.0),
         affinity: assigned.iter().map(|(_, found)| found.affinity).sum::<f64>()
             / assigned.len().max(1) as f64,
         rows_per_value: share(rows, available),
@@ -145,6 +153,29 @@ pub(super) fn signs(
         is_key: compared.is_none_or(|column| is_key_like(&column.column))
             || is_key_like(source_name.source_name.as_deref().unwrap_or(&source_name.name)),
     }
+}
+
+/// Executions of the child that nothing explains, just before the members and just behind them,
+/// without a pause.
+fn unexplained_around(executions: &Executions<'_>, assignments: &Assignments, group: &Group) -> usize {
+    let (Some(first), Some(last)) = (group.members.first(), group.members.last()) else { return 0 };
+    let candidates = &executions.shapes[group.key.1].candidates;
+    let connection = |at: usize| executions.all[at].record.connection;
+    let is_like = |at: usize, next_to: usize| {
+        assignments[at].is_none()
+            && connection(at) == connection(next_to)
+            && executions.all[at].scope == executions.all[next_to].scope
+            && !is_pause(executions, at.min(next_to), at.max(next_to))
+    };
+    let count = |places: &mut dyn Iterator<Item = usize>, from: usize| {
+        let mut next_to = from;
+        let mut follows = |at: &usize| is_like(*at, std::mem::replace(&mut next_to, *at));
+        places.take_while(|at| follows(at)).count()
+    };
+    let (start, end) =
+        (candidates.partition_point(|at| at < first), candidates.partition_point(|at| at <= last));
+    count(&mut candidates[..start].iter().rev().copied(), *first)
+        + count(&mut candidates[end..].iter().copied(), *last)
 }
 
 /// Members whose value first appears behind that of the member before: where
@@ -220,6 +251,9 @@ impl Signs {
     }
 }
 
+/// Names that say little need this share of what was asked to be explained by the rows.
+const UNMIXED_MIN: f64 = 0.9;
+
 /// Judges by the signs.
 pub(super) fn judge(signs: &Signs) -> Judgement {
     match judge_rows(signs) {
@@ -234,6 +268,10 @@ pub(super) fn judge(signs: &Signs) -> Judgement {
         }
         // Tests over a common fixture look the same as a loop that gives its connection back.
         Judgement::Loop(_) if signs.is_rolled_back_each => Judgement::Loop(Certainty::Possible),
+        // Hours from 0 to 23 hold the numbers of a list's rows as well.
+        Judgement::Loop(_) if signs.unmixed < UNMIXED_MIN && signs.affinity < 0.5 => {
+            Judgement::Loop(Certainty::Possible)
+        }
         judgement => judgement,
     }
 }

@@ -4,10 +4,13 @@
 use super::executions::Executions;
 use super::repeats::PAUSE_US;
 use crate::trace::StatementRecord;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// A pause is longer than the execution behind it, so many times.
 const PAUSE_PER_EXECUTION: u64 = 4;
+
+/// Members that one test asks for of a fixture at most; more are a loop in the test.
+const UNDONE_MAX: usize = 4;
 
 /// Pauses on the connection of each statement up to it, in order of time.
 pub(super) fn pauses<'t>(records: impl Iterator<Item = &'t StatementRecord>) -> Vec<u32> {
@@ -39,9 +42,14 @@ pub(super) fn is_leisurely(executions: &Executions<'_>, members: &[usize]) -> bo
     paused * 2 > members.len()
 }
 
-/// Whether each of several members ran in another transaction, all of them rolled back.
+/// Whether all members were undone, a few by each of several rollbacks: of transactions, or to savepoints.
 pub(super) fn is_rolled_back_each(executions: &Executions<'_>, members: &[usize]) -> bool {
-    let transactions: BTreeSet<Option<u64>> =
-        members.iter().map(|at| executions.all[*at].record.transaction).collect();
-    transactions.len() == members.len() && members.iter().all(|at| executions.is_rolled_back(*at))
+    let mut undone: BTreeMap<usize, usize> = BTreeMap::new();
+    for execution in members.iter().map(|at| &executions.all[*at]) {
+        match execution.undone_by.filter(|_| !execution.is_scoped) {
+            Some(rollback) => *undone.entry(rollback).or_default() += 1,
+            None => return false,
+        }
+    }
+    undone.len() > 1 && undone.values().all(|members| *members <= UNDONE_MAX)
 }

@@ -10,6 +10,7 @@
 use super::affinity::SPOKEN_AGAINST;
 use super::executions::Executions;
 use super::group::{Group, roots};
+use super::order::Order;
 use super::pace::{is_leisurely, is_rolled_back_each};
 use super::sources::Sources;
 use super::weave::{Assignment, Assignments};
@@ -35,16 +36,19 @@ type Row = (usize, usize);
 /// Executions with what they are put down to.
 type Members = Vec<(usize, Assignment)>;
 
+/// The root result set, the column that feeds the children, and their own scope.
+type Fed = (usize, usize, Option<usize>);
+
 /// Finds them among the executions that belong to no group.
 pub(super) fn alternating(
     executions: &Executions<'_>,
-    assignments: &Assignments,
+    assignments: &mut Assignments,
     sources: &mut Sources,
     groups: &[Group],
     threshold: usize,
 ) -> Vec<Alternating> {
     let roots = roots(groups);
-    let mut fed: BTreeMap<(usize, usize, Option<usize>), Members> = BTreeMap::new();
+    let mut fed: BTreeMap<Fed, Members> = BTreeMap::new();
     for (at, found) in assignments.iter().enumerate() {
         let Some(found) = found.filter(|found| !roots.contains_key(&at) && !found.is_beyond) else {
             continue;
@@ -55,6 +59,13 @@ pub(super) fn alternating(
         let root = roots.get(&executions.results[found.result].execution).copied().unwrap_or(found.result);
         fed.entry((root, found.source, executions.own_scope(at))).or_default().push((at, found));
     }
+    for (found, members) in &mut fed {
+        if members.len() + 1 >= threshold {
+            let between = between(executions, assignments, sources, (*found, members), &roots);
+            members.extend(between);
+            members.sort_by_key(|(at, _)| *at);
+        }
+    }
     let several = fed.into_iter().filter(|(_, members)| members.len() >= threshold);
     several
         .filter_map(|((root, source, scope), members)| {
@@ -62,6 +73,7 @@ pub(super) fn alternating(
             let certainty = certainty(executions, sources, source, &members)?;
             let (child, others) = shapes(executions, &members)?;
             let key = (root, child, sources.list[source].shape, scope);
+            members.iter().for_each(|(at, found)| assignments[*at] = Some(*found));
             let members = members.into_iter().map(|(at, _)| at).collect();
             Some(Alternating {
                 group: Group { key, source, members, inside: None, others },
@@ -70,6 +82,38 @@ pub(super) fn alternating(
             })
         })
         .collect()
+}
+
+/// Executions of the same statements that no loop has and another column explains, asked between two of
+/// these for a row between theirs.
+fn between(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    sources: &mut Sources,
+    ((_, source, scope), members): (Fed, &Members),
+    roots: &BTreeMap<usize, usize>,
+) -> Members {
+    let (Some((first, model)), Some((last, _))) = (members.first(), members.last()) else {
+        return Vec::new();
+    };
+    let shapes: BTreeSet<usize> = members.iter().map(|(at, _)| executions.all[*at].shape).collect();
+    let order = Order::new(executions, assignments, sources, source, members.iter().map(|(at, _)| *at));
+    let others = (*first..*last).filter(|at| {
+        shapes.contains(&executions.all[*at].shape)
+            && !roots.contains_key(at)
+            && executions.own_scope(*at) == scope
+            && assignments[*at].is_some_and(|found| found.source != source)
+    });
+    let mut found = Vec::new();
+    for at in others {
+        let Some(assignment) = assignments[at] else { continue };
+        let Some(value) = executions.key(at, assignment.position) else { continue };
+        if order.is_between(executions, sources, (model.result, value), at) {
+            let put = Assignment { position: assignment.position, ..*model };
+            found.push((at, put));
+        }
+    }
+    found
 }
 
 /// The shape asked most, and the others; none where there is but one.

@@ -1,5 +1,10 @@
-//! Which placeholder of a statement varies with the rows.
+//! Which placeholder of a statement varies with the rows, and which columns can be behind it.
+//!
+//! A statement's own rows lead to its next execution in a tree, where they hold
+//! keys of the same kind. The doctors of a ward do not lead to the doctors of
+//! another ward, however often their numbers coincide.
 
+use super::affinity::Affinity;
 use super::executions::Executions;
 use super::reading::Role;
 use super::sources::Sources;
@@ -22,6 +27,14 @@ pub(super) fn events(executions: &Executions<'_>) -> impl Iterator<Item = (usize
     events.into_iter().map(|(_, at, is_result)| (at, is_result))
 }
 
+/// The placeholder of a shape that varies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deciding {
+    pub(super) position: usize,
+    /// How well the name of another statement's column fits at best, which told most of the values.
+    pub(super) fit: Affinity,
+}
+
 /// The columns that held a value, with the result sets, oldest first.
 pub(super) fn feeding<'s>(
     executions: &'s Executions<'_>,
@@ -30,20 +43,37 @@ pub(super) fn feeding<'s>(
     position: usize,
     value: ValueHash,
 ) -> impl Iterator<Item = &'s (usize, Vec<usize>)> {
-    let role = executions.shapes[child].reading.placeholders.get(position).map(|found| found.role);
-    // A page that starts where the last one of the same statement ended is pagination.
-    let is_pagination = move |source: usize| role == Some(Role::Range) && sources.list[source].shape == child;
-    sources.of(value).iter().filter(move |(source, _)| !is_pagination(*source))
+    let placeholder = executions.shapes[child].reading.placeholders.get(position);
+    // A page that starts where the last one of the same statement ended is pagination; and what was asked
+    // for is in the answer.
+    let is_own = move |source: usize| {
+        let source = &sources.list[source];
+        let is_range = placeholder.is_some_and(|found| found.role == Role::Range);
+        let compared = placeholder.and_then(|found| found.column.as_ref());
+        source.shape == child
+            && (is_range || compared.is_some_and(|column| source.name.is_called(&column.column)))
+    };
+    sources.of(value).iter().filter(move |(source, _)| !is_own(*source))
 }
 
-/// Different explained values of a placeholder, and how well a name fits at best.
-type Explained = BTreeMap<usize, (HashSet<ValueHash>, f64)>;
+/// What is known of the values of a placeholder that earlier rows held.
+struct Explained {
+    values: HashSet<ValueHash>,
+    /// How well the best column is called.
+    best: Affinity,
+    /// Those that columns of other statements held, by how well the columns are called.
+    by_fit: BTreeMap<Fit, HashSet<ValueHash>>,
+}
+
+/// An affinity in hundredths, which can be ordered.
+type Fit = i32;
 
 /// The placeholder of each shape with most different values that earlier rows
 /// held; names decide between equals.
-pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<usize>> {
+pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<Deciding>> {
     let mut sources = Sources::default();
-    let mut explained: Vec<Explained> = vec![Explained::new(); executions.shapes.len()];
+    let mut explained: Vec<BTreeMap<usize, Explained>> = Vec::new();
+    explained.resize_with(executions.shapes.len(), BTreeMap::new);
     for (execution, is_result) in events(executions) {
         if is_result {
             sources.insert(executions, execution);
@@ -52,17 +82,38 @@ pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<usiz
         }
     }
     // Rather the last of equals: keys of owners and tenants come first in the text and vary least.
-    let weigh = |(distinct, affinity): &(HashSet<ValueHash>, f64)| distinct.len() as f64 * (2.0 + affinity);
-    let deciding = |values: Explained| {
-        values
-            .into_iter()
-            .max_by(|(_, left), (_, right)| weigh(left).total_cmp(&weigh(right)))
-            .map(|(position, _)| position)
+    let deciding = |positions: BTreeMap<usize, Explained>| {
+        let best =
+            positions.iter().max_by(|(_, left), (_, right)| left.weight().total_cmp(&right.weight()))?;
+        Some(Deciding { position: *best.0, fit: best.1.fit() })
     };
     explained.into_iter().map(deciding).collect()
 }
 
-fn add(executions: &Executions<'_>, sources: &mut Sources, execution: usize, explained: &mut [Explained]) {
+impl Default for Explained {
+    fn default() -> Self {
+        Self { values: HashSet::new(), best: -1.0, by_fit: BTreeMap::new() }
+    }
+}
+
+impl Explained {
+    fn weight(&self) -> f64 {
+        self.values.len() as f64 * (2.0 + self.best)
+    }
+
+    /// The best fit among columns of other statements that held most of the values.
+    fn fit(&self) -> Affinity {
+        let held_most = |(_, values): &(&Fit, &HashSet<ValueHash>)| values.len() * 2 > self.values.len();
+        self.by_fit.iter().rfind(held_most).map_or(-1.0, |(fit, _)| f64::from(*fit) / 100.0)
+    }
+}
+
+fn add(
+    executions: &Executions<'_>,
+    sources: &mut Sources,
+    execution: usize,
+    explained: &mut [BTreeMap<usize, Explained>],
+) {
     let shape = executions.all[execution].shape;
     for (position, placeholder) in executions.shapes[shape].reading.placeholders.iter().enumerate() {
         let value = executions.key(execution, position).filter(|_| placeholder.asks());
@@ -73,9 +124,12 @@ fn add(executions: &Executions<'_>, sources: &mut Sources, execution: usize, exp
             .collect();
         for source in feeding {
             let affinity = sources.affinity(executions, source, shape, position);
-            let (distinct, best) = explained[shape].entry(position).or_insert((HashSet::new(), -1.0));
-            distinct.insert(value);
-            *best = best.max(affinity);
+            let known = explained[shape].entry(position).or_default();
+            known.values.insert(value);
+            known.best = known.best.max(affinity);
+            if sources.list[source].shape != shape {
+                known.by_fit.entry((affinity * 100.0) as Fit).or_default().insert(value);
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 const DISTINCT_MIN: usize = 10;
 /// Other statements on the connection between two of a repetition.
 const STATEMENTS_BETWEEN: usize = 12;
+/// Equal waits from here on are polling.
+const WAIT_US: u64 = 5_000;
 /// A pause on the connection that ends a repetition: longer ones are polling, or other requests.
 pub(super) const PAUSE_US: u64 = 50_000;
 
@@ -120,7 +122,7 @@ fn judge_run(
         return found;
     }
     for same in equal_questions(executions, run).into_values() {
-        if same.len() >= threshold && !reading.tables.is_empty() {
+        if same.len() >= threshold && !reading.tables.is_empty() && !is_polled(executions, &same) {
             found.push(describe(executions, &same, RepeatKind::Redundant));
         }
     }
@@ -146,6 +148,15 @@ fn key_values(executions: &Executions<'_>, at: usize, is_suspected: bool) -> Opt
         .filter_map(|(position, _)| executions.single(at, position).map(|hash| hash.0))
         .collect();
     (!values.is_empty()).then_some(values)
+}
+
+/// Whether somebody waits between the members, each time about as long.
+fn is_polled(executions: &Executions<'_>, members: &[usize]) -> bool {
+    let record = |at: usize| executions.all[at].record;
+    let waits =
+        members.windows(2).map(|pair| record(pair[1]).start_us.saturating_sub(record(pair[0]).end_us));
+    let (least, most) = waits.fold((u64::MAX, 0), |(least, most), wait| (least.min(wait), most.max(wait)));
+    least >= WAIT_US && most * 2 <= least * 3
 }
 
 /// Executions with the same values and the same answer, no write between them.

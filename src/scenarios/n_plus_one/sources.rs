@@ -214,9 +214,7 @@ fn is_echo(executions: &Executions<'_>, execution: usize, name: &ResultColumn, v
         && (0..record.arguments.len()).any(|position| {
             let compared =
                 reading.placeholders.get(position).and_then(|placeholder| placeholder.column.as_ref());
-            let is_same_column = compared.is_none_or(|column| {
-                column.column == name.name || Some(&column.column) == name.source_name.as_ref()
-            });
+            let is_same_column = compared.is_none_or(|column| name.is_called(&column.column));
             !reading.is_count(position)
                 && is_same_column
                 && executions.single(execution, position) == Some(value)

@@ -56,7 +56,7 @@ mirror! {
         parent_rows: u64,
         /// Most children of a single parent execution.
         most_per_parent: u64,
-        /// How far `executions` may be off: executions that another loop may have asked as well.
+        /// How far `executions` may be off: executions that may belong to another loop or to none.
         #[serde(default)]
         uncertain: u64,
         /// Those of `executions` that go on behind the parent's rows whose values were kept: the

@@ -16,7 +16,7 @@ mod way;
 use super::affinity::SPOKEN_AGAINST;
 use super::executions::Executions;
 use super::hashing::{Set, Table};
-use super::positions::{events, feeding};
+use super::positions::{Deciding, events, feeding};
 use super::sources::{Sources, Standing};
 use crate::trace::ValueHash;
 use cursor::{Cursor, Move, Rows};
@@ -130,7 +130,7 @@ struct Continued {
 struct Weaver<'e, 't> {
     executions: &'e Executions<'t>,
     /// The deciding placeholder of each shape.
-    positions: &'e [Option<usize>],
+    positions: &'e [Option<Deciding>],
     workers: Workers,
     sources: Sources,
     /// The ways by the scope that the application named, and the stream.
@@ -157,7 +157,7 @@ struct Weaver<'e, 't> {
 }
 
 /// Assigns all candidates of a trace.
-pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<usize>], workers: Workers) -> Woven {
+pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<Deciding>], workers: Workers) -> Woven {
     let mut weaver = Weaver {
         executions,
         positions,
@@ -193,9 +193,9 @@ pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<usize>], wo
 impl Weaver<'_, '_> {
     fn take(&mut self, execution: usize) {
         let shape = self.executions.all[execution].shape;
-        let Some(position) = self.positions[shape] else { return };
-        let Some(value) = self.executions.key(execution, position) else { return };
-        let choices = self.choices(execution, position, value);
+        let Some(deciding) = self.positions[shape] else { return };
+        let Some(value) = self.executions.key(execution, deciding.position) else { return };
+        let choices = self.choices(execution, deciding, value);
         if choices.is_empty() {
             return;
         }
@@ -340,7 +340,7 @@ impl Weaver<'_, '_> {
         self.asked.insert((number, step.value));
         self.laid[step.execution] = number;
         self.woven.0[step.execution] = Some(Assignment {
-            position: self.positions[place.shape].unwrap_or(0),
+            position: self.positions[place.shape].map_or(0, |deciding| deciding.position),
             source: place.source,
             result: place.result,
             in_order: step.is_in_order,
@@ -358,7 +358,8 @@ impl Weaver<'_, '_> {
         }
     }
 
-    fn choices(&mut self, execution: usize, position: usize, value: ValueHash) -> Vec<Choice> {
+    fn choices(&mut self, execution: usize, deciding: Deciding, value: ValueHash) -> Vec<Choice> {
+        let Deciding { position, fit } = deciding;
         let shape = self.executions.all[execution].shape;
         let stream = self.stream(execution);
         let known: Vec<&(usize, Vec<usize>)> =
@@ -386,6 +387,12 @@ impl Weaver<'_, '_> {
         if is_list {
             places.retain(|(place, _)| self.holds_all(execution, position, *place));
         }
+        // Own rows lead on in a tree only, where nothing else is called better.
+        places.retain(|(place, _)| {
+            let sources = &mut self.sources;
+            sources.list[place.source].shape != shape
+                || sources.affinity(self.executions, place.source, shape, position) >= fit
+        });
         for (place, cost) in &mut places {
             let affinity = self.sources.affinity(self.executions, place.source, shape, position);
             *cost = self.fixed_cost(execution, value, *place, affinity);
