@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PYTHON_PACKAGES: [&str; 11] = [
+const PYTHON_PACKAGES: [&str; 12] = [
     "psycopg[binary]==3.3.9",
     "psycopg-pool==3.3.3",
     "asyncpg==0.32.0",
@@ -19,8 +19,9 @@ const PYTHON_PACKAGES: [&str; 11] = [
     "peewee==4.5.3",
     "tortoise-orm==1.1.9",
     "pony==0.7.20",
+    "sqlmodel==0.0.50",
 ];
-const NODE_PACKAGES: [&str; 16] = [
+const NODE_PACKAGES: [&str; 17] = [
     "pg@8.23.1",
     "pg-cursor@2.22.0",
     "pg-query-stream@4.17.0",
@@ -34,6 +35,7 @@ const NODE_PACKAGES: [&str; 16] = [
     "@mikro-orm/core@6.6.16",
     "@mikro-orm/knex@6.6.16",
     "@mikro-orm/postgresql@6.6.16",
+    "kysely@0.28.18",
     "prisma@7.10.0",
     "@prisma/client@7.10.0",
     "@prisma/adapter-pg@7.10.0",
@@ -44,11 +46,13 @@ const NODE_PACKAGES: [&str; 16] = [
 pub(super) enum Language {
     Python,
     Node,
-    /// With Debian's packages, or the same by other ways, as the next three.
-    Ruby,
+    /// With Debian's packages, or the same by other ways, as the next three: the library.
+    Ruby(&'static str),
     Java,
-    Php,
-    Go,
+    /// The extension.
+    Php(&'static str),
+    /// The package.
+    Go(&'static str),
     /// This program itself.
     Rust,
 }
@@ -80,10 +84,10 @@ pub(super) fn installed(language: Language, program: &str, folder: &Path) -> any
             words: vec!["node".into(), program],
             variables: vec![("NODE_PATH".into(), node_modules(folder)?.to_string_lossy().into_owned())],
         },
-        Language::Ruby => Program { words: vec!["ruby".into(), program], variables: Vec::new() },
-        Language::Php => Program { words: vec!["php".into(), program], variables: Vec::new() },
+        Language::Ruby(_) => Program { words: vec!["ruby".into(), program], variables: Vec::new() },
+        Language::Php(_) => Program { words: vec!["php".into(), program], variables: Vec::new() },
         Language::Java => packaged::java(&path, folder)?,
-        Language::Go => packaged::go(&path, folder)?,
+        Language::Go(_) => packaged::go(&path, folder)?,
         Language::Rust => Program {
             words: vec![std::env::current_exe()?.into(), "--as-tokio-postgres".into()],
             variables: Vec::new(),
@@ -91,7 +95,8 @@ pub(super) fn installed(language: Language, program: &str, folder: &Path) -> any
     })
 }
 
-fn sources() -> PathBuf {
+/// Where the programs are.
+pub(super) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/n_plus_one_accuracy/clients")
 }
 
@@ -112,7 +117,7 @@ fn node_modules(folder: &Path) -> anyhow::Result<PathBuf> {
         std::fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
         let mut command = Command::new("npm");
         done(command.args(["install", "--no-audit", "--no-fund"]).args(NODE_PACKAGES).current_dir(folder))?;
-        std::fs::copy(sources().join("unseen/tracker.prisma"), folder.join("tracker.prisma"))?;
+        std::fs::copy(sources().join("tracker/tracker.prisma"), folder.join("tracker.prisma"))?;
         let mut command = Command::new("npx");
         // Generating needs no engine, but would fetch one that is not named.
         command.env("PRISMA_SCHEMA_ENGINE_BINARY", std::env::current_exe()?).current_dir(folder);

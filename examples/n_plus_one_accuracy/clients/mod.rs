@@ -3,7 +3,7 @@
 //! it did.
 //!
 //! The clients come from their registries into the build's target directory.
-//! The unseen ones were written, labelled and counted before the detector saw
+//! All but the shop's were written, labelled and counted before the detector saw
 //! any of them.
 
 mod install;
@@ -12,7 +12,7 @@ mod tokio_postgres;
 
 pub(crate) use self::tokio_postgres::run as run_tokio_postgres;
 
-use crate::set::{Label, Score, score_found};
+use crate::set::{Label, Score, merged, score_found};
 use anyhow::{Context as _, bail, ensure};
 use install::{Language, installed};
 use plimsoll::model::evidence::Evidence;
@@ -31,6 +31,16 @@ use std::process::Command;
 pub(crate) struct Group {
     schema: &'static str,
     clients: &'static [Client],
+    unit: Unit,
+}
+
+/// What a label counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// The children of one execution of a parent.
+    Execution,
+    /// The children of all executions of a parent, as a finding does.
+    Finding,
 }
 
 struct Client {
@@ -39,38 +49,118 @@ struct Client {
     program: &'static str,
 }
 
-pub(crate) const SHOP: Group = Group { schema: include_str!("schema.sql"), clients: &SHOPS };
+const SHOP: Group = Group { schema: include_str!("shop/shop.sql"), clients: &SHOPS, unit: Unit::Execution };
 
-pub(crate) const UNSEEN: Group = Group { schema: include_str!("unseen/tracker.sql"), clients: &TRACKERS };
+const TRACKER: Group =
+    Group { schema: include_str!("tracker/tracker.sql"), clients: &TRACKERS, unit: Unit::Execution };
+
+const FREIGHT: Group =
+    Group { schema: include_str!("freight/freight.sql"), clients: &FREIGHTS, unit: Unit::Finding };
+
+const LIBRARY: Group =
+    Group { schema: include_str!("library/library.sql"), clients: &LIBRARIES, unit: Unit::Finding };
 
 const SHOPS: [Client; 8] = [
-    Client { name: "psycopg 3", language: Language::Python, program: "psycopg_shop.py" },
-    Client { name: "asyncpg", language: Language::Python, program: "asyncpg_shop.py" },
-    Client { name: "SQLAlchemy, psycopg", language: Language::Python, program: "sqlalchemy_shop.py" },
-    Client { name: "SQLAlchemy, asyncpg", language: Language::Python, program: "sqlalchemy_async_shop.py" },
-    Client { name: "Django", language: Language::Python, program: "django_shop.py" },
-    Client { name: "node-postgres", language: Language::Node, program: "node_postgres_shop.js" },
-    Client { name: "Sequelize", language: Language::Node, program: "sequelize_shop.js" },
+    Client { name: "psycopg 3", language: Language::Python, program: "shop/psycopg_shop.py" },
+    Client { name: "asyncpg", language: Language::Python, program: "shop/asyncpg_shop.py" },
+    Client { name: "SQLAlchemy, psycopg", language: Language::Python, program: "shop/sqlalchemy_shop.py" },
+    Client {
+        name: "SQLAlchemy, asyncpg",
+        language: Language::Python,
+        program: "shop/sqlalchemy_async_shop.py",
+    },
+    Client { name: "Django", language: Language::Python, program: "shop/django_shop.py" },
+    Client { name: "node-postgres", language: Language::Node, program: "shop/node_postgres_shop.js" },
+    Client { name: "Sequelize", language: Language::Node, program: "shop/sequelize_shop.js" },
     Client { name: "tokio-postgres", language: Language::Rust, program: "" },
 ];
 
 const TRACKERS: [Client; 15] = [
-    Client { name: "psycopg2", language: Language::Python, program: "unseen/psycopg2_tracker.py" },
-    Client { name: "pg8000", language: Language::Python, program: "unseen/pg8000_tracker.py" },
-    Client { name: "peewee", language: Language::Python, program: "unseen/peewee_tracker.py" },
-    Client { name: "Tortoise ORM", language: Language::Python, program: "unseen/tortoise_tracker.py" },
-    Client { name: "Pony", language: Language::Python, program: "unseen/pony_tracker.py" },
-    Client { name: "postgres.js", language: Language::Node, program: "unseen/postgres_js_tracker.js" },
-    Client { name: "Knex, Objection", language: Language::Node, program: "unseen/knex_tracker.js" },
-    Client { name: "Drizzle", language: Language::Node, program: "unseen/drizzle_tracker.js" },
-    Client { name: "TypeORM", language: Language::Node, program: "unseen/typeorm_tracker.js" },
-    Client { name: "MikroORM", language: Language::Node, program: "unseen/mikro_orm_tracker.js" },
-    Client { name: "Prisma", language: Language::Node, program: "unseen/prisma_tracker.js" },
-    Client { name: "Active Record", language: Language::Ruby, program: "unseen/active_record_tracker.rb" },
-    Client { name: "JDBC", language: Language::Java, program: "unseen/JdbcTracker.java" },
-    Client { name: "PDO and pg_*", language: Language::Php, program: "unseen/pdo_tracker.php" },
-    Client { name: "lib/pq", language: Language::Go, program: "unseen/lib_pq_tracker.go" },
+    Client { name: "psycopg2", language: Language::Python, program: "tracker/psycopg2_tracker.py" },
+    Client { name: "pg8000", language: Language::Python, program: "tracker/pg8000_tracker.py" },
+    Client { name: "peewee", language: Language::Python, program: "tracker/peewee_tracker.py" },
+    Client { name: "Tortoise ORM", language: Language::Python, program: "tracker/tortoise_tracker.py" },
+    Client { name: "Pony", language: Language::Python, program: "tracker/pony_tracker.py" },
+    Client { name: "postgres.js", language: Language::Node, program: "tracker/postgres_js_tracker.js" },
+    Client { name: "Knex, Objection", language: Language::Node, program: "tracker/knex_tracker.js" },
+    Client { name: "Drizzle", language: Language::Node, program: "tracker/drizzle_tracker.js" },
+    Client { name: "TypeORM", language: Language::Node, program: "tracker/typeorm_tracker.js" },
+    Client { name: "MikroORM", language: Language::Node, program: "tracker/mikro_orm_tracker.js" },
+    Client { name: "Prisma", language: Language::Node, program: "tracker/prisma_tracker.js" },
+    Client {
+        name: "Active Record",
+        language: Language::Ruby("active_record"),
+        program: "tracker/active_record_tracker.rb",
+    },
+    Client { name: "JDBC", language: Language::Java, program: "tracker/JdbcTracker.java" },
+    Client { name: "PDO and pg_*", language: Language::Php("pdo_pgsql"), program: "tracker/pdo_tracker.php" },
+    Client {
+        name: "lib/pq",
+        language: Language::Go("github.com/lib/pq"),
+        program: "tracker/lib_pq_tracker.go",
+    },
 ];
+
+const FREIGHTS: [Client; 14] = [
+    Client { name: "psycopg2", language: Language::Python, program: "freight/psycopg2_freight.py" },
+    Client { name: "psycopg 3", language: Language::Python, program: "freight/psycopg_freight.py" },
+    Client { name: "asyncpg", language: Language::Python, program: "freight/asyncpg_freight.py" },
+    Client {
+        name: "SQLAlchemy, psycopg",
+        language: Language::Python,
+        program: "freight/sqlalchemy_freight.py",
+    },
+    Client {
+        name: "SQLAlchemy, asyncpg",
+        language: Language::Python,
+        program: "freight/sqlalchemy_async_freight.py",
+    },
+    Client { name: "Django", language: Language::Python, program: "freight/django_freight.py" },
+    Client { name: "peewee", language: Language::Python, program: "freight/peewee_freight.py" },
+    Client { name: "SQLModel", language: Language::Python, program: "freight/sqlmodel_freight.py" },
+    Client { name: "node-postgres", language: Language::Node, program: "freight/pg_freight.js" },
+    Client { name: "postgres.js", language: Language::Node, program: "freight/postgresjs_freight.js" },
+    Client { name: "Knex", language: Language::Node, program: "freight/knex_freight.js" },
+    Client { name: "Sequelize", language: Language::Node, program: "freight/sequelize_freight.js" },
+    Client { name: "TypeORM", language: Language::Node, program: "freight/typeorm_freight.js" },
+    Client { name: "Kysely", language: Language::Node, program: "freight/kysely_freight.js" },
+];
+
+const LIBRARIES: [Client; 10] = [
+    Client { name: "psycopg 3", language: Language::Python, program: "library/psycopg_library.py" },
+    Client { name: "node-postgres", language: Language::Node, program: "library/node_postgres_library.js" },
+    Client {
+        name: "Active Record",
+        language: Language::Ruby("active_record"),
+        program: "library/active_record_library.rb",
+    },
+    Client { name: "Sequel", language: Language::Ruby("sequel"), program: "library/sequel_library.rb" },
+    Client { name: "pg of Ruby", language: Language::Ruby("pg"), program: "library/ruby_pg_library.rb" },
+    Client { name: "JDBC", language: Language::Java, program: "library/JdbcLibrary.java" },
+    Client { name: "PDO", language: Language::Php("pdo_pgsql"), program: "library/pdo_library.php" },
+    Client { name: "pg_*", language: Language::Php("pgsql"), program: "library/pgsql_library.php" },
+    Client {
+        name: "lib/pq",
+        language: Language::Go("github.com/lib/pq"),
+        program: "library/lib_pq_library.go",
+    },
+    Client {
+        name: "pgx",
+        language: Language::Go("github.com/jackc/pgx/v4"),
+        program: "library/pgx_library.go",
+    },
+];
+
+/// The set of a name.
+pub(crate) fn group(name: &str) -> Option<&'static Group> {
+    match name {
+        "shop" => Some(&SHOP),
+        "tracker" => Some(&TRACKER),
+        "library" => Some(&LIBRARY),
+        "freight" => Some(&FREIGHT),
+        _ => None,
+    }
+}
 
 /// What one client came to.
 pub(crate) struct ClientScore {
@@ -122,7 +212,7 @@ async fn run_on(
         for scenario in &listed.scenarios {
             let database = target.clone_database(&shop, "scenario").await?;
             let name = format!("{}: {scenario}", client.name);
-            one(target, &database, &program, (&name, scenario), folder, &mut score)
+            one(target, &database, &program, (&name, scenario, group.unit), folder, &mut score)
                 .await
                 .with_context(|| name.clone())?;
             target.drop_database(&database).await?;
@@ -165,7 +255,7 @@ async fn one(
     target: &Target,
     database: &str,
     program: &Program,
-    (name, scenario): (&str, &str),
+    (name, scenario, unit): (&str, &str, Unit),
     folder: &Path,
     score: &mut Score,
 ) -> anyhow::Result<()> {
@@ -194,7 +284,9 @@ async fn one(
     )
     .await?;
     let Evidence::NPlusOne(evidence) = &report.evidence else { bail!("nothing was recorded") };
-    score_found(name, &label, &evidence.loops, &evidence.repeats, score);
+    let loops = evidence.loops.clone();
+    let loops = if unit == Unit::Finding { merged(loops) } else { loops };
+    score_found(name, &label, &loops, &evidence.repeats, score);
     Ok(())
 }
 

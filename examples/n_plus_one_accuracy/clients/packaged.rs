@@ -2,7 +2,7 @@
 //! whether they are there, and what has to be compiled.
 
 use super::Program;
-use super::install::{Language, done};
+use super::install::{Language, done, sources};
 use anyhow::Context as _;
 use std::path::Path;
 use std::process::Command;
@@ -11,22 +11,27 @@ const JDBC: &str = "/usr/share/java/postgresql.jar";
 const GO_PATH: &str = "/usr/share/gocode";
 
 /// What a language lacks here; nothing where it can run.
-pub(super) fn missing(language: Language) -> Option<&'static str> {
-    let is_there = match language {
-        Language::Python | Language::Node | Language::Rust => true,
-        Language::Ruby => runs("ruby", &["-e", "require 'active_record'; require 'pg'"]),
-        Language::Java => runs("javac", &["--version"]) && Path::new(JDBC).exists(),
-        Language::Php => runs("php", &["-r", "exit(extension_loaded('pdo_pgsql') ? 0 : 1);"]),
-        Language::Go => runs("go", &["version"]) && Path::new(GO_PATH).join("src/github.com/lib/pq").exists(),
+pub(super) fn missing(language: Language) -> Option<String> {
+    let (is_there, needed) = match language {
+        Language::Python | Language::Node | Language::Rust => return None,
+        Language::Ruby(library) => {
+            let script = format!("require '{library}'; require 'pg'");
+            (runs("ruby", &["-e", &script]), format!("{library} and pg of Ruby"))
+        }
+        Language::Java => (
+            runs("javac", &["--version"]) && Path::new(JDBC).exists(),
+            "a JDK and libpostgresql-jdbc-java".into(),
+        ),
+        Language::Php(extension) => {
+            let script = format!("exit(extension_loaded('{extension}') ? 0 : 1);");
+            (runs("php", &["-r", &script]), format!("php-cli and its {extension}"))
+        }
+        Language::Go(package) => (
+            runs("go", &["version"]) && Path::new(GO_PATH).join("src").join(package).exists(),
+            format!("golang-go and Debian's package of {package}"),
+        ),
     };
-    let needed = match language {
-        Language::Python | Language::Node | Language::Rust => "",
-        Language::Ruby => "needs ruby-activerecord and ruby-pg",
-        Language::Java => "needs a JDK and libpostgresql-jdbc-java",
-        Language::Php => "needs php-cli and php-pgsql",
-        Language::Go => "needs golang-go and golang-github-lib-pq-dev",
-    };
-    (!is_there).then_some(needed)
+    (!is_there).then(|| format!("needs {needed}"))
 }
 
 fn runs(program: &str, words: &[&str]) -> bool {
@@ -36,7 +41,7 @@ fn runs(program: &str, words: &[&str]) -> bool {
 /// Compiles a program and its labels.
 pub(super) fn java(program: &Path, folder: &Path) -> anyhow::Result<Program> {
     let classes = folder.join("java");
-    let labels = program.with_file_name("Labels.java");
+    let labels = sources().join("Labels.java");
     done(Command::new("javac").args(["-cp", JDBC, "-d"]).args([&classes, &labels]).arg(program))?;
     let name = program.file_stem().context("a program without a name")?;
     let places = format!("{}:{JDBC}", classes.display());
@@ -48,7 +53,7 @@ pub(super) fn java(program: &Path, folder: &Path) -> anyhow::Result<Program> {
 
 /// Compiles a program against the packaged sources, without a module.
 pub(super) fn go(program: &Path, folder: &Path) -> anyhow::Result<Program> {
-    let built = folder.join("lib_pq_tracker");
+    let built = folder.join(program.file_stem().context("a program without a name")?);
     let mut command = Command::new("go");
     command.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("go"));
     done(command.args(["build", "-o"]).args([&built, program]))?;

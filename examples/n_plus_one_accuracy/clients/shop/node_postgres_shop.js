@@ -2,7 +2,7 @@
 "use strict";
 const { Client, Pool } = require("pg");
 const Cursor = require("pg-cursor");
-const { URL, expectLoop, expectRepeat, main, scenario, version } = require("./labels.js");
+const { URL, expectLoop, expectRepeat, main, scenario, version } = require("../labels.js");
 
 const ORDERS = "SELECT id, user_id, address_id FROM orders ORDER BY id LIMIT $1";
 const USER = "SELECT id, email FROM users WHERE id = $1";

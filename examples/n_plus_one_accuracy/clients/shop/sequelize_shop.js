@@ -1,7 +1,7 @@
 // The shop's pages with Sequelize.
 "use strict";
 const { DataTypes, Sequelize } = require("sequelize");
-const { URL, expectLoop, main, scenario, version } = require("./labels.js");
+const { URL, expectLoop, main, scenario, version } = require("../labels.js");
 
 const shop = new Sequelize(URL, { dialect: "postgres", logging: false, pool: { max: 4 } });
 const table = (name, columns) => shop.define(name, columns, { tableName: name, timestamps: false });

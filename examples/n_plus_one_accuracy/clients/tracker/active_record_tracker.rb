@@ -3,7 +3,7 @@
 require "active_record"
 require "pg"
 require "json"
-require_relative "labels"
+require_relative "../labels"
 include Labels
 
 # As in a Rails application of today.

@@ -1,7 +1,7 @@
 <?php
 // The tracker's pages with PDO and with PHP's own pg_* functions.
 
-require __DIR__ . '/labels.php';
+require __DIR__ . '/../labels.php';
 
 function address(): array
 {
