@@ -146,6 +146,7 @@ impl App {
             tags: None,
             takes_us: 120,
             streamed: false,
+            first_row_us: 15,
             kept: usize::MAX,
             has_types: true,
         }
@@ -179,6 +180,7 @@ pub struct Ask<'a> {
     tags: Option<Arc<Tags>>,
     takes_us: u64,
     streamed: bool,
+    first_row_us: u64,
     kept: usize,
     has_types: bool,
 }
@@ -249,6 +251,13 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// The first row comes so late.
+    pub fn first_row_us(mut self, time_us: u64) -> Self {
+        self.first_row_us = time_us;
+        self.takes_us = self.takes_us.max(time_us);
+        self
+    }
+
     pub fn rows(mut self, rows: Vec<Row>) -> Vec<Row> {
         self.rows = rows.clone();
         self.done();
@@ -308,7 +317,7 @@ impl<'a> Ask<'a> {
             transaction: app.open.get(&self.connection).copied(),
             scope: app.scopes.get(&self.connection).cloned(),
             start_us,
-            first_row_us: (!self.rows.is_empty()).then_some(start_us + 15),
+            first_row_us: (!self.rows.is_empty()).then_some(start_us + self.first_row_us),
             end_us,
             shape: template.shape,
             arguments,

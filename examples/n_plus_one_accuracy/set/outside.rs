@@ -9,6 +9,7 @@ pub fn set() -> Vec<Labelled> {
     set.extend((0..10).map(who_is_signed_in));
     set.extend((0..5).map(pairs_asked_at_once));
     set.extend((0..10).map(levels_asked_at_once));
+    set.extend((0..10).map(resolvers_answered_in_any_order));
     set.extend([codes_of_short_lists(), tests_by_savepoints(), loop_in_a_test_by_savepoint()]);
     set.extend([two_tests_asking_twice(), hours_of_a_day(), two_keys_in_turns(), tree_over_a_pool()]);
     set
@@ -125,10 +126,12 @@ fn levels_asked_at_once(seed: u64) -> Labelled {
             app.ask(connection, DOCTORS)
                 .bind(row![key])
                 .columns(&["doctors.id", "doctors.name", "doctors.ward_id"])
+                .first_row_us(dice.roll(200))
                 .streamed()
                 .rows(rows.collect()),
         );
     }
+    app.pause_ms(1);
     dice.shuffle(&mut doctors);
     for doctor in &doctors {
         let connection = pool[dice.roll(4) as usize];
@@ -142,6 +145,45 @@ fn levels_asked_at_once(seed: u64) -> Labelled {
         "outside: levels asked at once",
         app,
         &[("from wards", "from doctors", 12), ("from doctors", "from patients", doctors.len() as u64)],
+    )
+}
+
+/// Reporters of tickets all at once, and the team of each as soon as it is there. The tickets' milestones
+/// have the numbers of teams.
+fn resolvers_answered_in_any_order(seed: u64) -> Labelled {
+    let (mut app, mut dice) = (App::new(), Dice(seed));
+    let pool = pool(&mut app);
+    let rows = (1..=20).map(|id| row![id, id * 7 % 40 + 1, dice.roll(12) as i64 + 1]).collect();
+    let tickets = app
+        .ask(pool[0], "SELECT id, reporter_id, milestone_id FROM tickets ORDER BY id LIMIT 20")
+        .columns(&["tickets.id", "tickets.reporter_id", "tickets.milestone_id"])
+        .rows(rows);
+    let mut teams: Vec<(u64, V)> = Vec::new();
+    for (at, ticket) in (0..).zip(&tickets) {
+        let answered_us = dice.roll(300);
+        let reporter = app
+            .ask(pool[dice.roll(4) as usize], "SELECT id, team_id FROM members WHERE id = $1 LIMIT 1")
+            .bind(vec![ticket[1].clone()])
+            .columns(&["members.id", "members.team_id"])
+            .first_row_us(answered_us)
+            .streamed()
+            .rows(vec![vec![ticket[1].clone(), V::I(dice.roll(12) as i64 + 1)]]);
+        teams.push((at * 20 + answered_us, reporter[0][1].clone()));
+    }
+    app.pause_ms(1);
+    teams.sort_by_key(|(answered_us, _)| *answered_us);
+    for (_, team) in teams {
+        app.ask(pool[dice.roll(4) as usize], "SELECT id, name FROM teams WHERE id = $1 LIMIT 1")
+            .bind(vec![team.clone()])
+            .columns(&["teams.id", "teams.name"])
+            .first_row_us(dice.roll(300))
+            .streamed()
+            .rows(vec![vec![team, V::S("team".into())]]);
+    }
+    looped(
+        "outside: resolvers answered in any order",
+        app,
+        &[("from tickets", "from members", 20), ("from members", "from teams", 20)],
     )
 }
 

@@ -36,9 +36,9 @@ pub(super) fn count_in(
     let mut free = Free::new(executions, assignments, sources, groups, &tallies);
     let mut has_any = false;
     for (group, tally) in groups.iter().zip(&tallies) {
-        let left_over = left_over(executions, group, &free);
-        let Some(model) = model(assignments, group).filter(|_| !left_over.is_empty()) else { continue };
         let outer = group.inside.and_then(|key| by_key.get(&key).copied());
+        let left_over = left_over(executions, group, outer, &free);
+        let Some(model) = model(assignments, group).filter(|_| !left_over.is_empty()) else { continue };
         let members = group.members.iter().copied();
         let mut unasked = Unasked {
             model,
@@ -126,12 +126,14 @@ impl Unasked {
 }
 
 /// Executions of the group's child that no group has, or has no row for, while the loop went on.
-fn left_over(executions: &Executions<'_>, group: &Group, free: &Free) -> Vec<usize> {
+fn left_over(executions: &Executions<'_>, group: &Group, outer: Option<&Group>, free: &Free) -> Vec<usize> {
     let time = |at: &usize| executions.all[*at].record;
     let first = group.members.first().map_or(0, |at| time(at).start_us);
     let last = group.members.iter().map(|at| time(at).end_us).max().unwrap_or(0);
     let aside = last.saturating_sub(first) / LATE_PART;
-    let during = first.saturating_sub(aside)..=last + aside;
+    // The first row of the loop around it may have been answered long before most others.
+    let outer_us = outer.and_then(|outer| outer.members.first()).map_or(first, |at| time(at).start_us);
+    let during = first.saturating_sub(aside).min(outer_us)..=last + aside;
     // In order of time, and many more than those of one loop.
     let candidates = &executions.shapes[group.key.1].candidates;
     let start = candidates.partition_point(|at| time(at).start_us < *during.start());

@@ -21,7 +21,7 @@ pub(super) struct Source {
     pub(super) shape: usize,
     pub(super) column: usize,
     pub(super) name: ResultColumn,
-    /// Its result sets, oldest first.
+    /// Its result sets, in ascending order.
     pub(super) results: Vec<usize>,
     /// Most rows of one of them.
     pub(super) most_rows: u64,
@@ -69,8 +69,9 @@ impl Sources {
             });
             self.list[source].most_rows = self.list[source].most_rows.max(record.rows);
             let known = &mut self.list[source].results;
-            if known.last().is_none_or(|last| *last < result) {
-                known.push(result);
+            // What is asked at once may be answered in another order.
+            if let Err(place) = known.binary_search(&result) {
+                known.insert(place, result);
             }
             let mut previous = ValueHash::NULL;
             for value in &values.hashes {
