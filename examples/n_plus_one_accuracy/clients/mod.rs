@@ -269,7 +269,9 @@ async fn one(
         variables: program.variables.clone(),
         ..ChildCommand::default()
     };
-    let options = proxy::Options::new(&target.url_for(database), 1);
+    let url = target.url_for(database);
+    let mut options = proxy::Options::new(&url, 1);
+    options.names = Some(n_plus_one::table_names(&url));
     let (outcome, recording) = run_child(&options, &command).await?;
     ensure!(outcome.code == 0, "the program ended with {}", outcome.code);
     let label = read_labels(&labels)?;

@@ -3,6 +3,7 @@
 use super::affinity::{SPOKEN_AGAINST, is_key_like};
 use super::executions::Executions;
 use super::group::{Group, connections};
+use super::hashing::Set;
 use super::pace::{is_leisurely, is_pause, is_rolled_back_each};
 use super::sources::Sources;
 use super::weave::{Assignment, Assignments};
@@ -91,15 +92,18 @@ pub(super) fn signs(
     let parents: BTreeSet<(usize, usize)> =
         of_main().map(|(_, found)| (found.result, sources.list[found.source].column)).collect();
     let (mut available, mut rows) = (0, 0);
-    let mut held: HashSet<ValueHash> = HashSet::new();
+    let mut held: Set<ValueHash> = Set::default();
+    // An identity map asks for a value once, whatever list it comes up in.
+    let is_once = values.len() == assigned.len();
     for (result, column) in parents {
         available += sources.distinct(executions, result, column);
         let present = || executions.results[result].columns[column].iter().filter(|value| !value.is_null());
         rows += present().count();
-        held.extend(present());
+        if is_once {
+            held.extend(present());
+        }
     }
-    // An identity map asks for a value once, whatever list it comes up in.
-    let of_all_lists = if values.len() == assigned.len() { share(values.len(), held.len()) } else { 0.0 };
+    let of_all_lists = share(values.len(), held.len());
     let is_deduplicated = per_result.len() == assigned.len();
     let in_order = if is_deduplicated {
         in_order_of_appearance(executions, &kept, sources)

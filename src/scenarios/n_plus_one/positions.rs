@@ -6,10 +6,11 @@
 
 use super::affinity::Affinity;
 use super::executions::Executions;
+use super::hashing::Set;
 use super::reading::Role;
 use super::sources::Sources;
 use crate::trace::ValueHash;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Requests of candidates and arrivals of rows (true), in order of time.
 pub(super) fn events(executions: &Executions<'_>) -> impl Iterator<Item = (usize, bool)> {
@@ -58,11 +59,11 @@ pub(super) fn feeding<'s>(
 
 /// What is known of the values of a placeholder that earlier rows held.
 struct Explained {
-    values: HashSet<ValueHash>,
+    values: Set<ValueHash>,
     /// How well the best column is called.
     best: Affinity,
     /// Those that columns of other statements held, by how well the columns are called.
-    by_fit: BTreeMap<Fit, HashSet<ValueHash>>,
+    by_fit: BTreeMap<Fit, Set<ValueHash>>,
 }
 
 /// An affinity in hundredths, which can be ordered.
@@ -92,7 +93,7 @@ pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<Deci
 
 impl Default for Explained {
     fn default() -> Self {
-        Self { values: HashSet::new(), best: -1.0, by_fit: BTreeMap::new() }
+        Self { values: Set::default(), best: -1.0, by_fit: BTreeMap::new() }
     }
 }
 
@@ -103,7 +104,7 @@ impl Explained {
 
     /// The best fit among columns of other statements that held most of the values.
     fn fit(&self) -> Affinity {
-        let held_most = |(_, values): &(&Fit, &HashSet<ValueHash>)| values.len() * 2 > self.values.len();
+        let held_most = |(_, values): &(&Fit, &Set<ValueHash>)| values.len() * 2 > self.values.len();
         self.by_fit.iter().rfind(held_most).map_or(-1.0, |(fit, _)| f64::from(*fit) / 100.0)
     }
 }

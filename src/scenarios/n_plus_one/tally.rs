@@ -5,10 +5,11 @@
 
 use super::executions::Executions;
 use super::group::Group;
+use super::hashing::Table;
 use super::sources::Sources;
 use super::weave::Assignments;
 use crate::trace::ValueHash;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of the rows whose value an earlier one holds as well, the share asked for: from here on, each row is.
 const PER_ROW: f64 = 0.5;
@@ -25,7 +26,7 @@ pub(super) type Place = (usize, usize);
 /// The members of a group by the row that they asked for.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    places: BTreeMap<Place, HashMap<ValueHash, Vec<usize>>>,
+    places: BTreeMap<Place, Table<ValueHash, Vec<usize>>>,
     members: usize,
     /// Rows of the places, and different values in them, as far as they are known.
     rows: usize,
