@@ -8,6 +8,7 @@
 //! ```text
 //! cargo bench --bench proxy                          the ratios
 //! cargo bench --bench proxy -- --rounds 11 --seconds 3 --clients 16
+//! cargo bench --bench proxy -- --new-backends        pgbouncer keeps no session of the server for the next run
 //! cargo bench --bench proxy -- --statements 10000000  memory and trace size of one long run
 //! ```
 
@@ -34,6 +35,9 @@ struct Plan {
     rounds: usize,
     seconds: String,
     clients: Vec<String>,
+    /// Without it pgbouncer hands a run the sessions of the one before, whose backends are warm, while the
+    /// recorder opens a session for each client.
+    has_new_backends: bool,
     /// Statements of the long run, which then replaces the comparison.
     statements: Option<u64>,
 }
@@ -41,8 +45,13 @@ struct Plan {
 impl Plan {
     /// Cargo adds `--bench`, which says nothing here.
     fn from_arguments() -> Self {
-        let mut plan =
-            Self { rounds: 5, seconds: "2".into(), clients: vec!["1".into(), "16".into()], statements: None };
+        let mut plan = Self {
+            rounds: 5,
+            seconds: "2".into(),
+            clients: vec!["1".into(), "16".into()],
+            has_new_backends: false,
+            statements: None,
+        };
         let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
@@ -50,8 +59,9 @@ impl Plan {
                 "--rounds" => plan.rounds = value().parse().unwrap(),
                 "--seconds" => plan.seconds = value(),
                 "--clients" => plan.clients = value().split(',').map(str::to_owned).collect(),
+                "--new-backends" => plan.has_new_backends = true,
                 "--statements" => plan.statements = Some(value().parse().unwrap()),
-                _ => panic!("{word} is none of --rounds, --seconds, --clients, --statements"),
+                _ => panic!("{word} is none of --rounds, --seconds, --clients, --new-backends, --statements"),
             }
         }
         plan
@@ -104,7 +114,10 @@ fn main() {
         None => take_turns(&plan, directory.path(), &direct, &recorder_way, &parsed),
     }
     let recording = recorder.stop().unwrap();
-    println!("stalls {}, losses {:?}", recording.stalls, recording.trace.losses);
+    println!(
+        "stalls {}, bursts {:?}, losses {:?}",
+        recording.stalls, recording.bursts, recording.trace.losses
+    );
     if let Some(statements) = plan.statements {
         let bytes = std::fs::metadata(&trace).unwrap().len();
         println!(
@@ -151,7 +164,7 @@ fn peak_memory_mb() -> f64 {
 }
 
 fn take_turns(plan: &Plan, directory: &Path, direct: &Way, recorder: &Way, url: &ServerUrl) {
-    let (bouncer_way, bouncer) = match pgbouncer(directory, direct, url) {
+    let (bouncer_way, bouncer) = match pgbouncer(plan, directory, direct, url) {
         Some((way, child)) => (Some(way), Some(child)),
         None => {
             println!("pgbouncer is not installed: its column is left out");
@@ -252,7 +265,7 @@ fn cpu_us(pid: u32) -> f64 {
 }
 
 /// Starts pgbouncer where it is installed. As root it runs as `nobody`.
-fn pgbouncer(directory: &Path, direct: &Way, url: &ServerUrl) -> Option<(Way, Child)> {
+fn pgbouncer(plan: &Plan, directory: &Path, direct: &Way, url: &ServerUrl) -> Option<(Way, Child)> {
     let probe = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = probe.local_addr().unwrap().port();
     drop(probe);
@@ -261,10 +274,11 @@ fn pgbouncer(directory: &Path, direct: &Way, url: &ServerUrl) -> Option<(Way, Ch
     std::fs::write(&users, format!("\"{user}\" \"{password}\"\n")).unwrap();
     let configuration = format!(
         "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-         unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = session\ndefault_pool_size = 64\n",
+         unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = session\ndefault_pool_size = 64\n{}",
         direct.host,
         direct.port,
-        users.display()
+        users.display(),
+        if plan.has_new_backends { "server_lifetime = 0\n" } else { "" },
     );
     let file = directory.join("pgbouncer.ini");
     std::fs::write(&file, configuration).unwrap();

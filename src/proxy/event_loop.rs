@@ -1,6 +1,7 @@
 //! A forwarding thread: polls its sockets and drives their links. It never
 //! blocks on anything else, except on a full queue to the observer.
 
+use super::burst::{Burst, PIECES_MAX};
 use super::end::End;
 use super::error::Error;
 use super::link::{Link, Surroundings};
@@ -61,6 +62,13 @@ pub(super) struct EventLoop {
     due: VecDeque<(Instant, usize)>,
     timer: Timer,
     buffer: Box<[u8]>,
+    /// Opened by the thread that it belongs to.
+    burst: Option<Burst>,
+    /// Ends that hold bytes for the next burst.
+    held: Vec<Token>,
+    /// Whether links may hold bytes: several of them have something.
+    is_holding: bool,
+    results: Vec<io::Result<usize>>,
 }
 
 impl EventLoop {
@@ -81,6 +89,10 @@ impl EventLoop {
             due: VecDeque::new(),
             timer,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            burst: None,
+            held: Vec::new(),
+            is_holding: false,
+            results: Vec::new(),
         };
         Ok((event_loop, Arc::new(waker)))
     }
@@ -100,6 +112,8 @@ impl EventLoop {
     /// Runs until the recorder stops and the links are over or the grace is.
     /// Returns how many links it had to cut.
     pub(super) fn run(mut self) -> io::Result<u64> {
+        self.burst = self.shared.sends_in_bursts.then(Burst::open).flatten();
+        self.shared.has_bursts.store(self.burst.is_some(), Ordering::Relaxed);
         let mut events = Events::with_capacity(EVENTS);
         let mut stop_at = None;
         loop {
@@ -108,18 +122,23 @@ impl EventLoop {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            self.is_holding = self.burst.is_some() && events.iter().nth(1).is_some();
             for event in &events {
                 match event.token() {
                     WAKER => self.take_accepted(),
                     TCP_LISTENER | UNIX_LISTENER => self.accept(),
                     TIMER => self.timer.clear(),
-                    Token(token) => {
-                        let is_server = (token - FIRST_LINK) % 2 == 1;
+                    token => {
                         let is_ending = event.is_read_closed() || event.is_error();
-                        if event.is_readable() || is_ending {
-                            self.mark_readable((token - FIRST_LINK) / 2, is_server, is_ending);
+                        if (event.is_readable() || is_ending)
+                            && let Some(end) = end_mut(&mut self.links, token)
+                        {
+                            end.mark_readable(is_ending);
                         }
-                        self.drive((token - FIRST_LINK) / 2);
+                        self.drive(link_of(token).0);
+                        if self.held.len() >= PIECES_MAX {
+                            self.send_burst();
+                        }
                     }
                 }
             }
@@ -127,6 +146,7 @@ impl EventLoop {
                 self.drive(index);
             }
             self.drive_due();
+            self.send_burst();
             if self.shared.is_stopping.load(Ordering::Acquire) {
                 let deadline = *stop_at.get_or_insert_with(|| clock::now() + STOP_GRACE);
                 self.stop_accepting();
@@ -200,16 +220,6 @@ impl EventLoop {
         self.drive(index);
     }
 
-    fn mark_readable(&mut self, index: usize, is_server: bool, is_ending: bool) {
-        let Some(Some(link)) = self.links.get_mut(index) else {
-            return;
-        };
-        let end = if is_server { link.server.as_mut() } else { Some(&mut link.client) };
-        if let Some(end) = end {
-            end.mark_readable(is_ending);
-        }
-    }
-
     fn drive(&mut self, index: usize) {
         let Some(Some(link)) = self.links.get_mut(index) else {
             return;
@@ -220,6 +230,7 @@ impl EventLoop {
             client_token: client_token(index),
             server_token: server_token(index),
             buffer: &mut self.buffer,
+            held: self.is_holding.then_some(&mut self.held),
             wake_at: None,
             has_more: false,
         };
@@ -239,6 +250,50 @@ impl EventLoop {
                 self.timer.set(at.saturating_duration_since(clock::now()));
             }
             self.due.push_back((at, index));
+        }
+    }
+
+    /// Sends what ends hold.
+    fn send_burst(&mut self) {
+        let links = &mut self.links;
+        self.held.retain(|token| end_mut(links, *token).is_some_and(End::release));
+        if self.held.is_empty() {
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let mut results = std::mem::take(&mut self.results);
+        self.call_for_all(&held, &mut results);
+        // All of them, before a link is driven that sends what it believes unsent.
+        let (links, mut taken) = (&mut self.links, results.iter());
+        held.retain(|token| {
+            let result = taken.next().unwrap_or(&Ok(0));
+            end_mut(links, *token).is_some_and(|end| !end.take_result(result))
+        });
+        let is_holding = std::mem::replace(&mut self.is_holding, false);
+        for token in held.drain(..) {
+            self.drive(link_of(token).0);
+        }
+        self.is_holding = is_holding;
+        (self.held, self.results) = (held, results);
+    }
+
+    /// One call for several ends; one alone is left to its link.
+    fn call_for_all(&mut self, held: &[Token], results: &mut Vec<io::Result<usize>>) {
+        let mut pieces = Vec::with_capacity(held.len());
+        for token in held {
+            pieces.extend(end(&self.links, *token).map(End::piece));
+        }
+        match &mut self.burst {
+            Some(burst) if pieces.len() > 1 => {
+                if burst.send(&pieces, results).is_err() {
+                    self.burst = None;
+                }
+                self.shared.bursts.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {
+                results.clear();
+                results.resize_with(pieces.len(), || Ok(0));
+            }
         }
     }
 
@@ -277,6 +332,7 @@ impl EventLoop {
                     client_token: client_token(index),
                     server_token: server_token(index),
                     buffer: &mut self.buffer,
+                    held: None,
                     wake_at: None,
                     has_more: false,
                 });
@@ -292,4 +348,22 @@ fn client_token(index: usize) -> Token {
 
 fn server_token(index: usize) -> Token {
     Token(FIRST_LINK + index * 2 + 1)
+}
+
+/// The link that a token is of, and whether it is the server's end.
+fn link_of(token: Token) -> (usize, bool) {
+    let number = token.0 - FIRST_LINK;
+    (number / 2, number % 2 == 1)
+}
+
+fn end(links: &[Option<Box<Link>>], token: Token) -> Option<&End> {
+    let (index, is_server) = link_of(token);
+    let link = links.get(index)?.as_ref()?;
+    if is_server { link.server.as_ref() } else { Some(&link.client) }
+}
+
+fn end_mut(links: &mut [Option<Box<Link>>], token: Token) -> Option<&mut End> {
+    let (index, is_server) = link_of(token);
+    let link = links.get_mut(index)?.as_mut()?;
+    if is_server { link.server.as_mut() } else { Some(&mut link.client) }
 }

@@ -2,8 +2,8 @@
 //!
 //! A link is driven whenever one of its sockets may have something, and does
 //! what can be done without waiting. In the common case (plain text, nothing
-//! injected) a byte goes from one `read` into one `write`, and is copied for
-//! the observer only after that.
+//! injected) a byte goes from one `read` into one `write`, or into the burst in
+//! which the thread sends for several links, and a copy to the observer.
 
 use super::delay::SlowWire;
 use super::end::{End, READ_AND_WRITE};
@@ -37,6 +37,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) server_token: Token,
     /// Where reads go; shared by all links of the thread.
     pub(super) buffer: &'a mut [u8],
+    /// The ends that hold bytes for the thread's next burst; none where it sends each by itself.
+    pub(super) held: Option<&'a mut Vec<Token>>,
     /// Set where the link wants to be driven at a time.
     pub(super) wake_at: Option<Instant>,
     /// Set where the link could go on but others have their turn.
@@ -131,6 +133,7 @@ impl Link {
         self.client.shut();
         self.client.stream.deregister(around.registry);
         if let Some(server) = &mut self.server {
+            server.flush();
             server.shut();
             server.stream.deregister(around.registry);
         }
@@ -317,6 +320,9 @@ impl Link {
             let Some(server) = &mut self.server else {
                 return false;
             };
+            if server.is_held && !self.client.may_have_bytes() {
+                return false;
+            }
             if !server.flush() || self.slow_wire.as_ref().is_some_and(|wire| !wire.has_room()) {
                 return false;
             }
@@ -325,7 +331,7 @@ impl Link {
             };
             if self.login.is_none() && self.replacers.is_empty() && self.slow_wire.is_none() {
                 let at_us = around.shared.now_us();
-                server.send(&around.buffer[..count]);
+                send_or_hold(server, &around.buffer[..count], around.server_token, &mut around.held);
                 around.shared.observe_at(self.id, Event::Client, at_us, &around.buffer[..count]);
             } else {
                 let bytes = around.buffer[..count].to_vec();
@@ -344,6 +350,9 @@ impl Link {
             let Some(server) = &mut self.server else {
                 return false;
             };
+            if self.client.is_held && !server.may_have_bytes() {
+                return false;
+            }
             if !self.client.flush() {
                 return false;
             }
@@ -362,7 +371,7 @@ impl Link {
             let bytes = &around.buffer[..count];
             let at_us = around.shared.now_us();
             if self.login.is_none() && self.replacers.is_empty() {
-                self.client.send(bytes);
+                send_or_hold(&mut self.client, bytes, around.client_token, &mut around.held);
                 self.observe_server(around.shared, at_us, bytes);
                 continue;
             }
@@ -455,6 +464,14 @@ impl Link {
 
     fn close_when_sent(&mut self) -> bool {
         !self.client.flush()
+    }
+}
+
+/// Sends now, or with the thread's next burst.
+fn send_or_hold(end: &mut End, bytes: &[u8], token: Token, held: &mut Option<&mut Vec<Token>>) {
+    match held {
+        Some(held) if end.hold(bytes) => held.push(token),
+        _ => end.send(bytes),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The recording proxy: accepts, forwards, and observes a copy.
 //!
-//! Forwarding threads poll their sockets; what they read is sent on first and
-//! then copied to a bounded queue, from which one observer thread follows
+//! Forwarding threads poll their sockets; what they read is sent on and
+//! copied to a bounded queue, from which one observer thread follows
 //! every session and writes the trace. Invariant: the recorder forwards the
 //! bytes it received. Fault injection, added delay and answers about findings
 //! are modes of their own; the reply to an encryption request, and a channel-binding offer that could
 //! not work, are the only other active parts.
 
+mod burst;
 mod child;
 mod delay;
 mod end;

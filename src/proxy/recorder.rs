@@ -54,6 +54,8 @@ pub struct Options {
     pub names: Option<TableNames>,
     /// Forwarding threads.
     pub threads: usize,
+    /// Sends to several sockets by one call of the system, where it has one and allows it.
+    pub sends_in_bursts: bool,
 }
 
 impl Options {
@@ -75,6 +77,7 @@ impl Options {
             findings: None,
             names: None,
             threads: 1,
+            sends_in_bursts: true,
         }
     }
 }
@@ -90,6 +93,8 @@ pub struct Recording {
     pub cut: u64,
     /// How often forwarding had to wait for the observer.
     pub stalls: u64,
+    /// Calls that sent to several sockets; none where the system refuses them, or nobody wanted them.
+    pub bursts: Option<u64>,
     /// Statements that matched the fault's pattern.
     pub fault_matches: u64,
     /// Faults injected.
@@ -109,6 +114,10 @@ pub(super) struct Shared {
     pub(super) faults: Option<Arc<FaultState>>,
     pub(super) answers_findings: bool,
     pub(super) queue: Queue,
+    pub(super) sends_in_bursts: bool,
+    /// The system allows them.
+    pub(super) has_bursts: AtomicBool,
+    pub(super) bursts: AtomicU64,
     pub(super) connections: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) is_stopping: AtomicBool,
@@ -119,6 +128,11 @@ impl Shared {
     /// Microseconds since the recorder started.
     pub(super) fn now_us(&self) -> u64 {
         u64::try_from(clock::now().duration_since(self.start).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Calls that sent to several sockets, where there are such calls.
+    fn bursts(&self) -> Option<u64> {
+        self.has_bursts.load(Ordering::Relaxed).then(|| self.bursts.load(Ordering::Relaxed))
     }
 
     /// Tells the observer, as of now.
@@ -174,6 +188,9 @@ impl Recorder {
             faults: options.fault.clone().map(|plan| Arc::new(FaultState::new(plan))),
             answers_findings: options.findings.is_some(),
             queue: Queue::default(),
+            sends_in_bursts: options.sends_in_bursts,
+            has_bursts: AtomicBool::new(false),
+            bursts: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
@@ -260,6 +277,7 @@ impl Recorder {
             refused: self.shared.refused.load(Ordering::Relaxed),
             cut,
             stalls: self.shared.queue.stalls(),
+            bursts: self.shared.bursts(),
             fault_matches,
             faults,
             failure,

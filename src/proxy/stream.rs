@@ -8,6 +8,7 @@ use rustix::net::{self, RecvFlags, SendFlags};
 use rustls::Connection;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// A socket.
 #[derive(Debug)]
@@ -142,6 +143,14 @@ impl Stream {
     /// Goes on in TLS; `prefetched` was already read from the socket.
     pub(super) fn start_tls(&mut self, connection: impl Into<Connection>, prefetched: Vec<u8>) {
         self.tls = Some(Box::new(Tls { connection: connection.into(), prefetched, is_ended: false }));
+    }
+
+    /// The socket itself, for what is not in TLS.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
     }
 
     pub(super) fn is_tls(&self) -> bool {

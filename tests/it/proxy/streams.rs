@@ -218,6 +218,98 @@ async fn a_message_of_any_size_is_streamed_and_not_held() {
     assert!(trace.statements[1].bytes as usize > LARGE_BYTES);
 }
 
+/// Answers of a few bytes up to more than any that are held back for a burst.
+const ANSWER_BYTES: [usize; 6] = [1, 300, 3_900, 4_200, 9_000, 70_000];
+
+#[tokio::test]
+async fn clients_that_talk_at_once_get_the_same_in_bursts_and_each_by_itself() {
+    const CLIENTS: usize = 12;
+    const ROUNDS: usize = 40;
+    for sends_in_bursts in [true, false] {
+        let recorded =
+            Recorded::start_with("proxy_bursts", |options| options.sends_in_bursts = sends_in_bursts).await;
+        let mut direct = recorded.direct_client();
+        let mut clients: Vec<RawClient> = (0..CLIENTS).map(|_| recorded.client()).collect();
+        let question = |round: usize, number: usize| {
+            let length = ANSWER_BYTES[(round + number) % ANSWER_BYTES.len()];
+            let mut bytes = Vec::new();
+            let text = format!("SELECT {number}, {round}, repeat('x', {length})");
+            encode::query(&mut bytes, text.as_bytes());
+            bytes
+        };
+        for round in 0..ROUNDS {
+            for (number, client) in clients.iter_mut().enumerate() {
+                client.send(&question(round, number));
+            }
+            for (number, client) in clients.iter_mut().enumerate() {
+                direct.send(&question(round, number));
+                assert_eq!(client.until_ready(1), direct.until_ready(1), "client {number}, round {round}");
+            }
+        }
+        drop(clients);
+        let recording = recorded.stop();
+        assert_eq!(recording.trace.losses, plimsoll::trace::Losses::default());
+        assert_eq!(recording.trace.statements.len(), CLIENTS * ROUNDS);
+        // A system may refuse bursts.
+        assert!(if sends_in_bursts { recording.bursts != Some(0) } else { recording.bursts.is_none() });
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_up_no_other_and_gets_it_all() {
+    const ANSWERS: usize = 1_000;
+    for sends_in_bursts in [true, false] {
+        let recorded =
+            Recorded::start_with("proxy_slow", |options| options.sends_in_bursts = sends_in_bursts).await;
+        let (directory, port) = (recorded.recorder.socket_directory(), recorded.recorder.address().port());
+        let (login, password) = (recorded.login(), recorded.direct.password().unwrap_or_default());
+        let parameters: Vec<(&str, &str)> =
+            login.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        // A Unix socket, which takes least.
+        let path = directory.join(format!(".s.PGSQL.{port}"));
+        let version = encode::PROTOCOL_3_0;
+        let login = Login {
+            version,
+            parameters: &parameters,
+            user: "",
+            password: &password,
+            binding: Binding::Unsupported,
+        };
+        let mut slow = RawClient::over(UnixStream::connect(&path).unwrap(), &login);
+        let mut others: Vec<RawClient> = (0..4).map(|_| recorded.client()).collect();
+        let mut bytes = Vec::new();
+        for number in 0..ANSWERS {
+            encode::query(&mut bytes, format!("SELECT {number}, repeat('x', 3000)").as_bytes());
+        }
+        slow.send(&bytes);
+        let mut ask_others = || {
+            let mut bytes = Vec::new();
+            encode::query(&mut bytes, b"SELECT 1");
+            for other in &mut others {
+                other.send(&bytes);
+            }
+            for other in &mut others {
+                assert_eq!(tags(&other.until_ready(1)), "TDCZ");
+            }
+        };
+        for _ in 0..200 {
+            ask_others();
+        }
+        let mut answers = Vec::new();
+        while answers.iter().filter(|(tag, _)| *tag == b'Z').count() < ANSWERS {
+            answers.extend(slow.until(|messages| messages.iter().any(|(tag, _)| *tag == b'Z')));
+            ask_others();
+        }
+        assert_eq!(tags(&answers), "TDCZ".repeat(ANSWERS));
+        for (number, (_, row)) in answers.iter().filter(|(tag, _)| *tag == b'D').enumerate() {
+            let number = number.to_string();
+            assert_eq!(&row[6..6 + number.len()], number.as_bytes());
+            assert_eq!(row.len(), 2 + 4 + number.len() + 4 + 3000);
+        }
+        assert_eq!(recorded.stop().trace.losses, plimsoll::trace::Losses::default());
+    }
+}
+
 #[tokio::test]
 async fn a_client_may_come_by_unix_socket() {
     let recorded = Recorded::start("proxy_unix").await;
