@@ -11,6 +11,7 @@ pub fn set() -> Vec<Labelled> {
     set.extend((0..10).map(levels_asked_at_once));
     set.extend((0..10).map(resolvers_answered_in_any_order));
     set.extend([codes_of_short_lists(), tests_by_savepoints(), loop_in_a_test_by_savepoint()]);
+    set.extend([validated_one_by_one(), all_but_the_same()]);
     set.extend([two_tests_asking_twice(), hours_of_a_day(), two_keys_in_turns(), tree_over_a_pool()]);
     set
 }
@@ -300,6 +301,37 @@ fn hours_of_a_day() -> Labelled {
             .rows(vec![row!["nurse"]]);
     }
     labelled("outside: hours of a day", app, Label::Doubtful)
+}
+
+/// New handles are reckoned; each is looked for among all others before its row is saved.
+fn validated_one_by_one() -> Labelled {
+    let mut app = App::new();
+    let connection = app.connect();
+    let members = app
+        .ask(connection, "SELECT id, handle FROM members ORDER BY id LIMIT 12")
+        .columns(&["members.id", "members.handle"])
+        .rows((1..=12).map(|id| row![id + 40, format!("handle {id}")]).collect());
+    for member in &members {
+        app.ask(connection, "SELECT 1 AS one FROM members WHERE handle = $1 AND id != $2 LIMIT 1")
+            .bind(vec![V::S(format!("new {}", int(&member[0]))), member[0].clone()])
+            .columns(&["one"])
+            .rows(vec![]);
+    }
+    looped("outside: validated one by one", app, &[("from members order by", "as one from members", 12)])
+}
+
+/// Searches that leave out who asks.
+fn all_but_the_same() -> Labelled {
+    let mut app = App::new();
+    let connection = app.connect();
+    app.user(connection, &V::I(7));
+    for at in 0..12 {
+        app.ask(connection, "SELECT id, email FROM users WHERE city = $1 AND id <> $2")
+            .bind(row![format!("city {at}"), 7])
+            .columns(&["users.id", "users.email"])
+            .rows(vec![]);
+    }
+    labelled("outside: all but the same", app, Label::Repeat("repeated-query-without-visible-parent", 12))
 }
 
 /// Two rows of settings, looked up again and again.

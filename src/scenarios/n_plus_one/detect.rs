@@ -325,9 +325,14 @@ impl Pass {
     }
 
     /// Placeholders of an execution whose values stand in columns of a result set.
-    fn matches(&mut self, executions: &Executions<'_>, member: usize, result: usize) -> Vec<(usize, usize)> {
+    fn matches(
+        &mut self,
+        executions: &Executions<'_>,
+        member: usize,
+        (result, deciding): (usize, usize),
+    ) -> Vec<(usize, usize)> {
         let placeholders = &executions.shapes[executions.all[member].shape].reading.placeholders;
-        let asked = placeholders.iter().enumerate().filter(|(_, found)| found.asks());
+        let asked = placeholders.iter().enumerate().filter(|(at, found)| found.asks() || *at == deciding);
         let values = asked.filter_map(|(at, _)| Some((at, executions.key(member, at)?)));
         values
             .flat_map(|(at, value)| {
@@ -343,7 +348,9 @@ impl Pass {
         let mut counts: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         for member in &group.members {
             let Some(assignment) = self.assignments[*member] else { continue };
-            for (position, source) in self.matches(executions, *member, assignment.result) {
+            for (position, source) in
+                self.matches(executions, *member, (assignment.result, assignment.position))
+            {
                 *counts.entry((position, source)).or_default() += 1;
             }
         }

@@ -2,6 +2,7 @@
 
 use super::detect::Detection;
 use super::limits;
+use super::reading::LEFT_OUT;
 use super::whole::Heard;
 use crate::model::evidence::n_plus_one::{
     BatchProof, BatchRefusal, Certainty, FormCost, Growth, JoinProof, LoopGroup, RepeatGroup, RepeatKind,
@@ -218,6 +219,9 @@ fn next_step(group: &LoopGroup, proof: Option<&BatchProof>, join: Option<&JoinPr
 }
 
 fn ask_once(column: &str) -> String {
+    if column.starts_with(LEFT_OUT) {
+        return "Ask once for the new values of all rows, or let a unique constraint tell: a validation asks for each row whether another one has its value".into();
+    }
     format!(
         "Ask once for all rows: join it into the parent query, load it eagerly, or fetch the whole set with {column} = ANY($1)"
     )

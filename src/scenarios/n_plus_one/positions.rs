@@ -4,10 +4,10 @@
 //! keys of the same kind. The doctors of a ward do not lead to the doctors of
 //! another ward, however often their numbers coincide.
 
-use super::affinity::Affinity;
+use super::affinity::{Affinity, is_key_like};
 use super::executions::Executions;
 use super::hashing::Set;
-use super::reading::Role;
+use super::reading::{Placeholder, Role};
 use super::sources::Sources;
 use crate::trace::ValueHash;
 use std::collections::BTreeMap;
@@ -83,12 +83,22 @@ pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<Deci
         }
     }
     // Rather the last of equals: keys of owners and tenants come first in the text and vary least.
-    let deciding = |positions: BTreeMap<usize, Explained>| {
+    let deciding = |(shape, mut positions): (usize, BTreeMap<usize, Explained>)| {
+        // What leaves a row out is its key only where nothing looks rows up by one.
+        let placeholders = &executions.shapes[shape].reading.placeholders;
+        if positions.keys().any(|position| placeholders[*position].asks()) {
+            positions.retain(|position, _| placeholders[*position].asks());
+        }
         let best =
             positions.iter().max_by(|(_, left), (_, right)| left.weight().total_cmp(&right.weight()))?;
         Some(Deciding { position: *best.0, fit: best.1.fit() })
     };
-    explained.into_iter().map(deciding).collect()
+    explained.into_iter().enumerate().map(deciding).collect()
+}
+
+fn may_decide(placeholder: &Placeholder) -> bool {
+    let is_key = || placeholder.column.as_ref().is_some_and(|column| is_key_like(&column.column));
+    placeholder.asks() || placeholder.role == Role::Unequal && is_key()
 }
 
 impl Default for Explained {
@@ -117,7 +127,7 @@ fn add(
 ) {
     let shape = executions.all[execution].shape;
     for (position, placeholder) in executions.shapes[shape].reading.placeholders.iter().enumerate() {
-        let value = executions.key(execution, position).filter(|_| placeholder.asks());
+        let value = executions.key(execution, position).filter(|_| may_decide(placeholder));
         let Some(value) = value else { continue };
         let feeding: Vec<usize> = feeding(executions, sources, shape, position, value)
             .filter(|(_, results)| results.iter().rev().any(|result| executions.can_feed(*result, execution)))

@@ -143,7 +143,7 @@ fn key_values(executions: &Executions<'_>, at: usize, is_suspected: bool) -> Opt
                 placeholder.column.as_ref().is_some_and(|column| is_key(&column.column))
             }
             Role::Call => true,
-            Role::Range | Role::Count | Role::Carried => false,
+            Role::Unequal | Role::Range | Role::Count | Role::Carried => false,
         })
         .filter_map(|(position, _)| executions.single(at, position).map(|hash| hash.0))
         .collect();

@@ -28,6 +28,9 @@ pub(super) enum Kind {
     Other,
 }
 
+/// Begins the name of a column whose value leaves rows out.
+pub(super) const LEFT_OUT: &str = "<> ";
+
 /// How a placeholder takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -35,6 +38,8 @@ pub(super) enum Role {
     Lookup,
     /// An argument of a function that nothing is compared with.
     Call,
+    /// Leaves rows out: `<>`. A uniqueness validation asks so for each row that it saves.
+    Unequal,
     /// A bound: `<`, `>`, BETWEEN.
     Range,
     /// LIKE and its kin.
@@ -78,7 +83,7 @@ pub(super) struct Reading {
 impl Placeholder {
     /// Whether rows are asked for by it.
     pub(super) fn asks(&self) -> bool {
-        !matches!(self.role, Role::Count | Role::Carried)
+        !matches!(self.role, Role::Count | Role::Carried | Role::Unequal)
     }
 }
 
@@ -88,15 +93,17 @@ impl Reading {
         self.placeholders.get(position).is_some_and(|placeholder| placeholder.role == Role::Count)
     }
 
-    /// What a placeholder is compared with, for people: `users.id`, else its number.
+    /// What a placeholder is compared with, for people: `users.id`, `<> users.id`, else its number.
     pub(super) fn compared_name(&self, position: usize) -> String {
-        let placeholder = self.placeholders.get(position);
-        match placeholder.and_then(|placeholder| placeholder.column.as_ref()) {
-            Some(column) => match &column.table {
-                Some(table) => format!("{table}.{}", column.column),
-                None => column.column.clone(),
-            },
-            None => format!("parameter {}", position + 1),
+        let Some((role, column)) =
+            self.placeholders.get(position).and_then(|found| Some((found.role, found.column.as_ref()?)))
+        else {
+            return format!("parameter {}", position + 1);
+        };
+        let unequal = if role == Role::Unequal { LEFT_OUT } else { "" };
+        match &column.table {
+            Some(table) => format!("{unequal}{table}.{}", column.column),
+            None => format!("{unequal}{}", column.column),
         }
     }
 }
@@ -193,6 +200,8 @@ mod tests {
             ("select * from t where (a, b) in (($1, $2))", "lookup t.a, lookup t.b"),
             ("select * from t where (a, b) > ($1, $2)", "range t.a, range t.b"),
             ("select * from t where id not in ($1)", "carried t.id"),
+            ("select a from t where a = $1 and id <> $2", "lookup t.a, unequal t.id"),
+            ("select a from t where a = $1 and t.id != $2 limit $3", "lookup t.a, unequal t.id, count"),
             ("select * from t where a between $1 and $2 and b >= $3", "range t.a, range t.a, range t.b"),
             ("select * from t where lower(email) = lower($1)", "lookup t.email"),
             ("select * from t where id::text = $1", "lookup t.id"),

@@ -79,6 +79,7 @@ fn is_part_of_date(words: &Words<'_>, at: usize) -> bool {
 fn operator_role(operator: &str) -> Option<Role> {
     match operator {
         "=" | "@>" | "<@" | "&&" | "@@" | "?" | "?|" | "?&" => Some(Role::Lookup),
+        "<>" | "!=" => Some(Role::Unequal),
         "<" | ">" | "<=" | ">=" => Some(Role::Range),
         "~" | "~*" | "~~" | "~~*" => Some(Role::Pattern),
         _ => None,
