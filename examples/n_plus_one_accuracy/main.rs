@@ -48,6 +48,7 @@ fn pretended() {
         ("more rows than kept", set::cut()),
         ("children of several kinds", set::polymorphic()),
         ("from outside", set::outside()),
+        ("reviewed", set::reviewed()),
         ("generated (500, seed 7)", set::generated(500, 7)),
         ("generated (500, seed 1234)", set::generated(500, 1234)),
         ("pooled (300, seed 5)", set::pooled(300, 5)),

@@ -27,6 +27,7 @@ fn the_labelled_set_is_judged_rightly() {
         set::field(),
         set::cut(),
         set::polymorphic(),
+        set::reviewed(),
     ] {
         let score = set::score(&scenarios);
         assert!(score.wrong.is_empty(), "{:#?}", score.wrong);

@@ -15,6 +15,7 @@ mod held_out;
 mod loops;
 mod outside;
 mod polymorphic;
+mod reviewed;
 mod score;
 mod unseen;
 
@@ -88,6 +89,11 @@ pub fn polymorphic() -> Vec<Labelled> {
 /// Misjudged once in programs from outside.
 pub fn outside() -> Vec<Labelled> {
     outside::set()
+}
+
+/// Misjudged once on a server, when somebody tried to mislead the detector again.
+pub fn reviewed() -> Vec<Labelled> {
+    reviewed::set()
 }
 
 /// Loops over more rows than the recorder kept.

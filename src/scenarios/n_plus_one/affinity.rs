@@ -14,6 +14,9 @@ pub(super) type Affinity = f64;
 /// in ascending order are next to each other in any column of numbers.
 pub(super) const SPOKEN_AGAINST: f64 = -0.5;
 
+/// Names of two columns that mean the same, or one after the other.
+pub(super) const WELL_CALLED: f64 = 1.0;
+
 /// A result column as far as its name is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResultColumn {
@@ -41,12 +44,16 @@ const OWN_KEYS: &[&str] = &["id", "uuid", "guid", "pk", "key", "_id", "oid", "nr
 /// Endings that mean "the key of another table".
 const KEY_ENDINGS: &[&str] = &["_id", "_uuid", "_guid", "_pk", "_fk", "_key", "_ref", "_no", "_code"];
 
+/// Those of them that number amounts as well.
+const COUNTS: &[&str] = &["_no", "_key", "_ref", "_code"];
+
 /// Words of columns that hold amounts or times (`valid_on`), which are no keys and coincide with some.
 const MEASURES: &[&str] = &[
     "count", "total", "sum", "quantity", "amount", "price", "age", "position", "rank", "level", "version",
     "year", "month", "day", "priority", "size", "length", "score", "stock", "min", "max", "avg", "status",
     "state", "type", "rows", "weight", "width", "height", "balance", "offset", "page", "date", "time",
-    "hour", "week", "on", "at",
+    "hour", "week", "on", "at", "quarter", "minute", "second", "rating", "stars", "grade", "slot", "floor",
+    "step", "round", "revision", "lane",
 ];
 
 /// What a column is about.
@@ -131,23 +138,26 @@ fn of_name(parent: &ResultColumn, name: &str, child: &NamedColumn, child_tables:
         // `manager_id → users.id`: a role name says nothing about its table.
         return 0.5;
     }
+    // Only where values coincide easily do other names speak against.
+    if !parent.is_integer {
+        return 0.0;
+    }
+    // `quantity → users.id` and `users.id → posts.rank`, in one table as well.
+    let is_amount =
+        |concept: &Concept| !concept.is_own_key && !concept.is_foreign_key && is_measure(&concept.subject);
+    if is_amount(&from) || is_amount(&to) {
+        return -0.75;
+    }
     let reads_parent_too =
         parent.table.as_deref().is_some_and(|table| child_tables.iter().any(|other| other == table));
     if reads_parent_too {
         return 0.0;
     }
-    // Only where values coincide easily do other names speak against.
-    if !parent.is_integer {
-        return 0.0;
-    }
     if from.is_own_key && to.is_own_key || from.is_foreign_key && to.is_foreign_key {
         return -1.0;
     }
-    // `owner → users.id` and `users.id → posts.created_by` are keys under plain names,
-    // `quantity → users.id` and `users.id → posts.rank` are not.
-    let is_amount =
-        |concept: &Concept| !concept.is_own_key && !concept.is_foreign_key && is_measure(&concept.subject);
-    if is_amount(&from) || is_amount(&to) { -0.75 } else { -0.25 }
+    // `owner → users.id` and `users.id → posts.created_by` are keys under plain names.
+    -0.25
 }
 
 /// `orders.customer_email → customers.email`, `legs.from_port_code → ports.code`: a table's column under the
@@ -174,7 +184,10 @@ fn concept(column: &str, table: Option<&str>) -> Concept {
         return Concept { subject: table, is_own_key: true, is_foreign_key: false };
     }
     for ending in KEY_ENDINGS {
-        if let Some(stem) = name.strip_suffix(ending) {
+        // `week_no` counts weeks.
+        if let Some(stem) =
+            name.strip_suffix(ending).filter(|stem| !COUNTS.contains(ending) || !is_measure(stem))
+        {
             let subject = singular(stem);
             // `users.user_id` is its own key under a longer name.
             let is_own_key = subject == table;
@@ -252,5 +265,11 @@ mod tests {
         assert_eq!(of(("orders", "id"), ("users", "id")), -1.0);
         assert_eq!(of(("categories", "id"), ("products", "category_id")), 2.0);
         assert!(of(("orders", "quantity"), ("users", "id")) < 0.0);
+        for (table, column) in
+            [("orders", "priority"), ("bookings", "hour"), ("plans", "week_no"), ("rooms", "floor")]
+        {
+            assert!(of((table, "id"), (table, column)) <= SPOKEN_AGAINST, "{column}");
+        }
+        assert_eq!(of(("nodes", "id"), ("nodes", "parent_id")), 0.0);
     }
 }

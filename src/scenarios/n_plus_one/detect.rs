@@ -17,7 +17,7 @@ use super::polymorphic::{Alternating, alternating};
 use super::positions::deciding_positions;
 use super::repeats::repeats;
 use super::sources::Sources;
-use super::strays::{doubtful, drop_strays};
+use super::strays::{Strays, doubtful, drop_strays};
 use super::weave::{Assignments, Workers, Woven, weave};
 use crate::model::evidence::n_plus_one::{Certainty, ColumnPair, LoopGroup, RepeatGroup, ShapeReference};
 use crate::trace::{Outcome, StatementRecord, StatementShape, Trace};
@@ -80,11 +80,11 @@ pub fn detect(trace: &Trace, options: &DetectOptions) -> Detection {
     let scope_times = scope_times(&executions);
     let uncertain = found.uncertain(&executions);
     let groups = std::mem::take(&mut found.groups);
-    let Pass { assignments, sources, .. } = &mut found;
+    let Pass { assignments, sources, strays, .. } = &mut found;
     let grouped: BTreeSet<usize> = groups.iter().flat_map(|group| group.members.iter().copied()).collect();
     let judged: Vec<(Signs, Judgement)> = groups
         .iter()
-        .map(|group| signs(&executions, assignments, sources, group, &grouped))
+        .map(|group| signs(&executions, assignments, sources, group, (&grouped, strays)))
         .map(|signs| (signs.clone(), judge(&signs)))
         .collect();
     let mut samples: BTreeMap<String, Vec<ArgumentSet>> = BTreeMap::new();
@@ -174,6 +174,7 @@ struct Pass {
     assignments: Assignments,
     sources: Sources,
     groups: Vec<Group>,
+    strays: Strays,
 }
 
 /// Whether workers that share a pool explain the executions clearly better.
@@ -199,19 +200,19 @@ fn explained(executions: &Executions<'_>, threshold: usize) -> Pass {
     }
     let Woven { mut assignments, mut sources, .. } = woven;
     let mut groups = group(executions, &assignments, &sources, threshold);
-    let mut has_strays = true;
+    let mut strays = None;
     // A row that is counted in may be the parent of others that are left over.
     for _ in 0..LEFT_OVER_PASSES {
-        let is_changed = count_in(executions, &mut assignments, &mut sources, &groups)
-            || std::mem::take(&mut has_strays)
-                && drop_strays(executions, &mut assignments, &mut sources, &groups);
-        if !is_changed {
-            break;
+        if !count_in(executions, &mut assignments, &mut sources, &groups) {
+            if strays.is_some() {
+                break;
+            }
+            strays = Some(drop_strays(executions, &mut assignments, &mut sources, &groups));
         }
         groups = group(executions, &assignments, &sources, threshold);
     }
     adopt(executions, &assignments, &mut sources, &mut groups);
-    Pass { assignments, sources, groups }
+    Pass { assignments, sources, groups, strays: strays.unwrap_or_default() }
 }
 
 impl Pass {
@@ -221,7 +222,8 @@ impl Pass {
         let roots = roots(&self.groups);
         let root =
             |result: usize| roots.get(&executions.results[result].execution).copied().unwrap_or(result);
-        let mut counts = doubtful(executions, &self.assignments, &mut self.sources, &self.groups);
+        let mut counts =
+            doubtful(executions, &self.assignments, &mut self.sources, (&self.groups, &self.strays));
         for (at, assignment) in self.assignments.iter().enumerate() {
             let Some((result, other)) = assignment.and_then(|found| Some((found.result, found.other?)))
             else {

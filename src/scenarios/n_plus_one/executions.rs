@@ -72,6 +72,8 @@ pub(super) struct Executions<'t> {
     pub(super) scopes: Vec<String>,
     /// Pauses on the connection of each execution up to it.
     pub(super) pauses: Vec<u32>,
+    /// The last execution of each transaction.
+    transaction_ends: HashMap<u64, usize>,
     trace: &'t Trace,
 }
 
@@ -92,6 +94,7 @@ impl<'t> Executions<'t> {
             results: Vec::new(),
             scopes: Vec::new(),
             pauses: pauses(records.iter().copied()),
+            transaction_ends: HashMap::new(),
             trace,
         };
         let test_transactions = test_transactions(&records, &scope_names.rolled_back);
@@ -117,6 +120,9 @@ impl<'t> Executions<'t> {
                 is_candidate,
                 undone_by,
             });
+            if let Some(transaction) = record.transaction {
+                executions.transaction_ends.insert(transaction, at);
+            }
             if is_candidate {
                 executions.shapes[shape].candidates.push(at);
             }
@@ -324,6 +330,12 @@ impl Executions<'_> {
         let is_over = parent.is_in_test_transaction && parent.record.transaction != child.record.transaction;
         let has_ended = parent.record.connection == child.record.connection && (is_undone || is_over);
         !is_foreign && !has_ended
+    }
+
+    /// Whether the transaction of an execution went on behind another one.
+    pub(super) fn is_open_at(&self, execution: usize, other: usize) -> bool {
+        let transaction = self.all[execution].record.transaction;
+        transaction.and_then(|id| self.transaction_ends.get(&id)).is_some_and(|end| *end > other)
     }
 
     /// Whether an execution's transaction was rolled back, and names its scope.

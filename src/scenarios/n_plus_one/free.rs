@@ -1,15 +1,12 @@
 //! Which executions may be counted to another loop than their own.
 
-use super::affinity::SPOKEN_AGAINST;
+use super::affinity::{SPOKEN_AGAINST, WELL_CALLED};
 use super::executions::Executions;
-use super::group::Group;
+use super::group::{Group, connections};
 use super::sources::Sources;
 use super::tally::Tally;
 use super::weave::{Assignment, Assignments};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The names of two columns that mean the same, or one after the other.
-const WELL_CALLED: f64 = 1.0;
 
 /// Executions that may be counted to another loop.
 pub(super) struct Free {
@@ -41,7 +38,7 @@ impl Free {
             spare: tallies.iter().flat_map(|tally| tally.spare(executions, assignments, sources)).collect(),
             poor: poor.flat_map(|(group, _)| members(group)).collect(),
             misfits: groups.iter().flat_map(|group| misfits(assignments, group)).collect(),
-            partial: partial(groups, tallies),
+            partial: partial(executions, assignments, groups, tallies),
         }
     }
 
@@ -86,9 +83,23 @@ impl Free {
     }
 }
 
-/// Members of the groups that ask for a part of their rows only.
-fn partial(groups: &[Group], tallies: &[Tally]) -> BTreeMap<usize, usize> {
-    let partial = groups.iter().zip(tallies).enumerate().filter(|(_, (_, tally))| !tally.is_one_pass(0));
+/// Members of the groups that ask for a part of their rows only, unless they ask for rows of one column
+/// in their order on one connection.
+fn partial(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    groups: &[Group],
+    tallies: &[Tally],
+) -> BTreeMap<usize, usize> {
+    let goes_on = |at: &usize, group: &Group| {
+        assignments[*at].is_some_and(|found| found.in_order && found.source == group.source)
+    };
+    let is_in_order = |group: &Group| {
+        connections(executions, group) == 1 && group.members.iter().all(|at| goes_on(at, group))
+    };
+    let is_partial =
+        |(_, (group, tally)): &(usize, (&Group, &Tally))| !tally.is_one_pass(0) && !is_in_order(group);
+    let partial = groups.iter().zip(tallies).enumerate().filter(is_partial);
     partial.flat_map(|(place, (group, _))| group.members.iter().map(move |at| (*at, place))).collect()
 }
 

@@ -2,6 +2,7 @@
 //! loop of parents where the parent is itself asked per row.
 
 use super::executions::Executions;
+use super::repeats::distinct_arguments;
 use super::sources::Sources;
 use super::weave::Assignments;
 use crate::trace::ValueHash;
@@ -41,7 +42,7 @@ pub(super) fn group(
         .into_iter()
         .map(|(key, members)| Group {
             key,
-            source: main_source(assignments, sources, key.2, &members),
+            source: main_source(executions, assignments, sources, key.2, &members),
             inside: enclosing(executions, assignments, &looped, key, &members),
             members,
             others: Vec::new(),
@@ -110,17 +111,24 @@ fn collect(keys: &BTreeMap<usize, GroupKey>, threshold: usize) -> BTreeMap<Group
     groups
 }
 
-/// The column of the parent that feeds most members.
-fn main_source(assignments: &Assignments, sources: &Sources, parent: usize, members: &[usize]) -> usize {
-    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    for assignment in members.iter().filter_map(|member| assignments[*member]) {
-        if sources.list[assignment.source].shape == parent {
-            *counts.entry(assignment.source).or_default() += 1;
+/// The column of the parent that feeds members with most different values, else most members.
+fn main_source(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    sources: &Sources,
+    parent: usize,
+    members: &[usize],
+) -> usize {
+    let mut fed: BTreeMap<usize, (HashSet<ValueHash>, usize)> = BTreeMap::new();
+    for (at, found) in members.iter().filter_map(|at| Some((*at, assignments[*at]?))) {
+        if sources.list[found.source].shape == parent {
+            let (values, count) = fed.entry(found.source).or_default();
+            values.extend(executions.key(at, found.position));
+            *count += 1;
         }
     }
-    counts
-        .into_iter()
-        .max_by_key(|(source, count)| (*count, usize::MAX - source))
+    fed.into_iter()
+        .max_by_key(|(source, (values, count))| (values.len(), *count, usize::MAX - source))
         .map_or(0, |(source, _)| source)
 }
 
@@ -148,34 +156,40 @@ fn is_walk(executions: &Executions<'_>, assignments: &Assignments, sources: &Sou
         || is_again_and_again(executions, assignments, sources, group)
 }
 
+/// Share of the members in the order of the rows that makes a loop, however often it asks for a row.
+const IN_ORDER: f64 = 0.9;
+
 /// Fewer different values make no loop, where each is asked for again and again.
 const DIFFERENT_MIN: usize = 5;
 
-/// The same few values again and again, many more times than there are rows, are redundant queries.
+/// The same values again and again, many more times than there are rows and not in their order, are
+/// redundant queries. Workers of one loop ask in no order; of theirs, only few values tell.
 fn is_again_and_again(
     executions: &Executions<'_>,
     assignments: &Assignments,
     sources: &Sources,
     group: &Group,
 ) -> bool {
-    let mut fed = BTreeMap::<(usize, usize, ValueHash), u32>::new();
-    for member in &group.members {
-        let Some(assignment) = assignments[*member] else { continue };
-        if let Some(value) = executions.key(*member, assignment.position) {
-            let column = sources.list[assignment.source].column;
-            *fed.entry((assignment.result, column, value)).or_default() += 1;
-        }
+    let found: Vec<_> =
+        group.members.iter().filter_map(|at| assignments[*at].map(|found| (*at, found))).collect();
+    let mut fed: BTreeMap<(usize, usize), HashSet<ValueHash>> = BTreeMap::new();
+    for (at, found) in &found {
+        let place = (found.result, sources.list[found.source].column);
+        fed.entry(place).or_default().extend(executions.key(*at, found.position));
     }
-    let distinct: HashSet<ValueHash> = fed.keys().map(|(.., value)| *value).collect();
-    if distinct.len() >= DIFFERENT_MIN {
-        return false;
-    }
-    let rows = |result: usize, column: usize, value: ValueHash| {
-        executions.results[result].columns[column].iter().filter(|other| **other == value).count()
+    let distinct: HashSet<ValueHash> = fed.values().flatten().copied().collect();
+    let rows = |((result, column), values): (&(usize, usize), &HashSet<ValueHash>)| {
+        let held = executions.results[*result].columns[*column].iter();
+        held.filter(|value| values.contains(value)).count().max(values.len())
     };
-    fed.iter().all(|((result, column, value), children)| {
-        *children as usize > rows(*result, *column, *value).max(1) * 2
-    })
+    let rows: usize = fed.iter().map(rows).sum();
+    let in_order = found.iter().filter(|(_, found)| found.in_order).count() as f64;
+    let is_few = distinct.len() < DIFFERENT_MIN;
+    let is_in_order = in_order >= IN_ORDER * found.len() as f64 && distinct.len() > 1;
+    // Each month of each row is another question.
+    let is_same = || distinct_arguments(executions, &group.members) * 2 <= found.len();
+    let may_tell = is_few || connections(executions, group) == 1;
+    found.len() > rows * 2 && !is_in_order && may_tell && is_same()
 }
 
 /// The root result set of each member of a group.

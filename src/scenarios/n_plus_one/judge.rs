@@ -1,11 +1,12 @@
 //! Whether a group is a loop, and how sure that is.
 
-use super::affinity::{SPOKEN_AGAINST, is_key_like};
+use super::affinity::{SPOKEN_AGAINST, is_key_like, is_measure};
 use super::executions::Executions;
 use super::group::{Group, connections};
 use super::hashing::Set;
 use super::pace::{is_leisurely, is_pause, is_rolled_back_each};
 use super::sources::Sources;
+use super::strays::Strays;
 use super::weave::{Assignment, Assignments};
 use crate::model::evidence::n_plus_one::Certainty;
 use crate::trace::ValueHash;
@@ -44,6 +45,8 @@ pub(super) struct Signs {
     pub(super) is_leisurely: bool,
     /// Each rollback, of a transaction or to a savepoint, undid a few of the children.
     pub(super) is_rolled_back_each: bool,
+    /// The compared column and its source read like an amount or a state.
+    pub(super) is_amount: bool,
     /// The compared column or its source reads like a key.
     pub(super) is_key: bool,
 }
@@ -69,7 +72,7 @@ pub(super) fn signs(
     assignments: &Assignments,
     sources: &mut Sources,
     group: &Group,
-    grouped: &BTreeSet<usize>,
+    (grouped, strays): (&BTreeSet<usize>, &Strays),
 ) -> Signs {
     let (_, shape, parent_shape, _) = group.key;
     let assigned: Vec<_> =
@@ -116,26 +119,30 @@ pub(super) fn signs(
     let scope = assigned.first().and_then(|(at, _)| executions.all[*at].record.scope.as_ref());
     let in_span = candidates[before..].iter().take_while(|at| span.contains(at));
     let in_span = in_span.filter(|at| executions.all[**at].record.scope.as_ref() == scope);
-    let (mut seen, mut explained) = (0, 0);
+    let position = assigned.first().map_or(0, |(_, found)| found.position);
+    let (mut own, mut unexplained) = (0, HashSet::new());
     for at in in_span {
         let is_own = group.members.binary_search(at).is_ok();
-        // What another parent explains says nothing against this one.
-        if grouped.contains(at) && !is_own {
-            continue;
-        }
-        seen += 1;
         let is_fed = assignments[*at].is_some_and(|other| sources.list[other.source].shape == parent_shape);
-        explained += usize::from(is_fed || is_own);
+        if is_own || is_fed && !grouped.contains(at) {
+            own += 1;
+        } else if !grouped.contains(at) && !strays.contains_key(at) {
+            // What another parent explains says nothing against this one, nor one value asked again and again.
+            unexplained.insert(executions.key(*at, position));
+        }
     }
+    unexplained.extend(unexplained_around(executions, assignments, strays, (group, position)));
+    // A single other value is somebody's, not a count.
+    let is_mixed = sources.list[group.source].name.is_integer && unexplained.len() > 1;
+    let mixed = if is_mixed { unexplained.len() } else { 0 };
     let adjacent = adjacent(executions, &kept, sources);
-    let position = assigned.first().map_or(0, |(_, found)| found.position);
     let placeholder = executions.shapes[shape].reading.placeholders.get(position);
     let compared = placeholder.and_then(|placeholder| placeholder.column.as_ref());
     let source_name = &sources.list[group.source].name;
     Signs {
         distinct: values.len(),
-        explained: share(explained, seen),
-        unmixed: share(explained, seen + unexplained_around(executions, assignments, group)),
+        explained: share(own, own + unexplained.len()),
+        unmixed: share(own, own + mixed),
         in_order: share(in_order, kept.len()),
         coverage: share(covered.len(), available).max(of_all_lists).min(1.0),
         affinity: assigned.iter().map(|(_, found)| found.affinity).sum::<f64>()
@@ -153,33 +160,53 @@ pub(super) fn signs(
         adjacent: share(adjacent, kept.len()),
         is_one_pass: kept.len() <= rows,
         is_leisurely: is_leisurely(executions, &group.members),
-        is_rolled_back_each: is_rolled_back_each(executions, &group.members),
+        is_rolled_back_each: is_rolled_back_each(executions, &group.members)
+            && !assigned.iter().all(|(at, found)| is_inside(executions, found.result, *at)),
+        is_amount: compared.is_some_and(|column| is_measure(&column.column) && !is_key_like(&column.column))
+            && is_measure(source_name.source_name.as_deref().unwrap_or(&source_name.name)),
         is_key: compared.is_none_or(|column| is_key_like(&column.column))
             || is_key_like(source_name.source_name.as_deref().unwrap_or(&source_name.name)),
     }
 }
 
-/// Executions of the child that nothing explains, just before the members and just behind them,
-/// without a pause.
-fn unexplained_around(executions: &Executions<'_>, assignments: &Assignments, group: &Group) -> usize {
-    let (Some(first), Some(last)) = (group.members.first(), group.members.last()) else { return 0 };
+/// Whether the transaction of a parent was still open, on another connection: sessions inside a session,
+/// which no tests are.
+fn is_inside(executions: &Executions<'_>, result: usize, at: usize) -> bool {
+    let parent = executions.results[result].execution;
+    let connection = |at: usize| executions.all[at].record.connection;
+    connection(parent) != connection(at) && executions.is_open_at(parent, at)
+}
+
+/// Values of the child's executions that nothing explains, just before the members, but behind their
+/// parents, and just behind them, without a pause.
+fn unexplained_around(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    strays: &Strays,
+    (group, position): (&Group, usize),
+) -> Vec<Option<ValueHash>> {
+    let (Some(first), Some(last)) = (group.members.first(), group.members.last()) else { return Vec::new() };
+    let parents = group.members.iter().filter_map(|at| assignments[*at]);
+    let parent = parents.map(|found| executions.results[found.result].execution).min().unwrap_or(0);
     let candidates = &executions.shapes[group.key.1].candidates;
     let connection = |at: usize| executions.all[at].record.connection;
-    let is_like = |at: usize, next_to: usize| {
+    let follows = |at: usize, next_to: usize| {
         assignments[at].is_none()
             && connection(at) == connection(next_to)
             && executions.all[at].scope == executions.all[next_to].scope
             && !is_pause(executions, at.min(next_to), at.max(next_to))
     };
-    let count = |places: &mut dyn Iterator<Item = usize>, from: usize| {
+    let run = |places: &mut dyn Iterator<Item = usize>, from: usize| -> Vec<usize> {
         let mut next_to = from;
-        let mut follows = |at: &usize| is_like(*at, std::mem::replace(&mut next_to, *at));
-        places.take_while(|at| follows(at)).count()
+        places.take_while(|at| follows(*at, std::mem::replace(&mut next_to, *at))).collect()
     };
-    let (start, end) =
-        (candidates.partition_point(|at| at < first), candidates.partition_point(|at| at <= last));
-    count(&mut candidates[..start].iter().rev().copied(), *first)
-        + count(&mut candidates[end..].iter().copied(), *last)
+    let start = candidates.partition_point(|at| at < first);
+    let (behind_parent, end) =
+        (candidates.partition_point(|at| *at < parent), candidates.partition_point(|at| at <= last));
+    let mut around = run(&mut candidates[behind_parent.min(start)..start].iter().rev().copied(), *first);
+    around.extend(run(&mut candidates[end..].iter().copied(), *last));
+    let is_unexplained = |at: &usize| !strays.contains_key(at);
+    around.into_iter().filter(is_unexplained).map(|at| executions.key(at, position)).collect()
 }
 
 /// Members whose value first appears behind that of the member before: where
@@ -258,6 +285,9 @@ impl Signs {
 /// Names that say little need this share of what was asked to be explained by the rows.
 const UNMIXED_MIN: f64 = 0.9;
 
+/// A column of states has hardly more different values.
+const STATES_MAX: usize = 12;
+
 /// Judges by the signs.
 pub(super) fn judge(signs: &Signs) -> Judgement {
     match judge_rows(signs) {
@@ -290,6 +320,10 @@ fn judge_rows(signs: &Signs) -> Judgement {
     let is_low_cardinality = signs.rows_per_value >= 2.0 && signs.is_deduplicated;
     if is_low_cardinality && !signs.is_key && !is_ordered && !signs.is_parallel {
         return Judgement::FixedSet;
+    }
+    // A tab for each status, in the order in which they come up.
+    if signs.is_amount && signs.is_deduplicated && signs.distinct <= STATES_MAX {
+        return Judgement::Loop(Certainty::Possible);
     }
     if signs.affinity <= SPOKEN_AGAINST {
         // Names speak against it and small numbers coincide.

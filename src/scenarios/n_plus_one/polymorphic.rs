@@ -10,6 +10,7 @@
 use super::affinity::SPOKEN_AGAINST;
 use super::executions::Executions;
 use super::group::{Group, roots};
+use super::hashing::Table;
 use super::order::Order;
 use super::pace::{is_leisurely, is_rolled_back_each};
 use super::sources::Sources;
@@ -20,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows that have to say the same as an earlier one: a column of keys never does.
 const AGREEING_MIN: usize = 2;
+
+/// Rows looked at for all members together; with more, one value is in most rows.
+const ROWS_TRIED_MAX: usize = 1_000_000;
 
 /// A loop over several child shapes, and how sure it is.
 pub(super) struct Alternating {
@@ -69,9 +73,10 @@ pub(super) fn alternating(
     let several = fed.into_iter().filter(|(_, members)| members.len() >= threshold);
     several
         .filter_map(|((root, source, scope), members)| {
+            // Whether there are several statements is told soonest.
+            let (child, others) = shapes(executions, &members)?;
             let distinct = distinct(executions, &members);
             let certainty = certainty(executions, sources, source, &members)?;
-            let (child, others) = shapes(executions, &members)?;
             let key = (root, child, sources.list[source].shape, scope);
             members.iter().for_each(|(at, found)| assignments[*at] = Some(*found));
             let members = members.into_iter().map(|(at, _)| at).collect();
@@ -97,15 +102,22 @@ fn between(
         return Vec::new();
     };
     let shapes: BTreeSet<usize> = members.iter().map(|(at, _)| executions.all[*at].shape).collect();
+    if shapes.len() < 2 {
+        return Vec::new();
+    }
     let order = Order::new(executions, assignments, sources, source, members.iter().map(|(at, _)| *at));
-    let others = (*first..*last).filter(|at| {
-        shapes.contains(&executions.all[*at].shape)
-            && !roots.contains_key(at)
+    let between = |shape: &usize| {
+        let candidates = &executions.shapes[*shape].candidates;
+        let place = |at: &usize| candidates.partition_point(|other| other < at);
+        &candidates[place(first)..place(last)]
+    };
+    let is_other = |at: &usize| {
+        !roots.contains_key(at)
             && executions.own_scope(*at) == scope
             && assignments[*at].is_some_and(|found| found.source != source)
-    });
+    };
     let mut found = Vec::new();
-    for at in others {
+    for at in shapes.iter().flat_map(between).copied().filter(is_other) {
         let Some(assignment) = assignments[at] else { continue };
         let Some(value) = executions.key(at, assignment.position) else { continue };
         if order.is_between(executions, sources, (model.result, value), at) {
@@ -146,15 +158,16 @@ fn certainty(
 ) -> Option<Certainty> {
     let affinity = members.iter().map(|(_, found)| found.affinity).sum::<f64>() / members.len() as f64;
     let column = sources.list[source].column;
-    let rows = rows_by_kind(executions, column, members)?;
-    if affinity <= SPOKEN_AGAINST {
-        return None;
-    }
-    let in_order = 1 + rows.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    let is_ordered = in_order * 5 >= rows.len() * 4;
-    let results: BTreeSet<usize> = rows.iter().map(|(result, _)| *result).collect();
+    let results: BTreeSet<usize> = members.iter().map(|(_, found)| found.result).collect();
     let of_result = |result: &usize| executions.results[*result].columns[column].iter();
     let all = results.iter().flat_map(of_result).filter(|value| !value.is_null()).count();
+    // Each row is asked for once.
+    if affinity <= SPOKEN_AGAINST || members.len() > all {
+        return None;
+    }
+    let rows = rows_by_kind(executions, column, members)?;
+    let in_order = 1 + rows.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    let is_ordered = in_order * 5 >= rows.len() * 4;
     let is_covering = rows.len() * 10 >= all * 9;
     let members: Vec<usize> = members.iter().map(|(at, _)| *at).collect();
     let is_used = is_leisurely(executions, &members) || is_rolled_back_each(executions, &members);
@@ -177,18 +190,35 @@ fn rows_by_kind(executions: &Executions<'_>, column: usize, members: &Members) -
         .find_map(|kind| rows_of_kind(executions, column, kind, members))
 }
 
+/// The rows of the members' result sets by the value that they hold.
+fn rows_by_value(
+    executions: &Executions<'_>,
+    column: usize,
+    members: &Members,
+) -> Table<(usize, ValueHash), Vec<Row>> {
+    let results: BTreeSet<usize> = members.iter().map(|(_, found)| found.result).collect();
+    let mut held: Table<(usize, ValueHash), Vec<Row>> = Table::default();
+    for result in results {
+        for (row, value) in executions.results[result].columns[column].iter().enumerate() {
+            held.entry((result, *value)).or_default().push((result, row));
+        }
+    }
+    held
+}
+
 fn rows_of_kind(
     executions: &Executions<'_>,
     column: usize,
     kind: usize,
     members: &Members,
 ) -> Option<Vec<Row>> {
-    let mut candidates: Vec<Vec<Row>> = Vec::new();
+    let held = rows_by_value(executions, column, members);
+    let mut candidates: Vec<&[Row]> = Vec::new();
     for (at, found) in members {
-        let value = executions.key(*at, found.position)?;
-        let set = &executions.results[found.result];
-        let rows = set.columns[column].iter().enumerate().filter(|(_, other)| **other == value);
-        candidates.push(rows.map(|(row, _)| (found.result, row)).collect());
+        candidates.push(held.get(&(found.result, executions.key(*at, found.position)?))?);
+    }
+    if candidates.iter().map(|rows| rows.len()).sum::<usize>() > ROWS_TRIED_MAX {
+        return None;
     }
     let kind_of = |(result, row): &Row| {
         executions.results[*result].columns[kind].get(*row).copied().filter(|kind| !kind.is_null())

@@ -69,15 +69,25 @@ struct Explained {
 /// An affinity in hundredths, which can be ordered.
 type Fit = i32;
 
+/// What varies in each shape, and columns that cannot be behind their own shape.
+pub(super) struct Positions {
+    pub(super) deciding: Vec<Option<Deciding>>,
+    /// Shapes with columns of their results that hold what was asked for: nothing in a tree is below itself,
+    /// though a node of a graph may be.
+    pub(super) cyclic: Set<(usize, usize)>,
+}
+
 /// The placeholder of each shape with most different values that earlier rows
 /// held; names decide between equals.
-pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<Deciding>> {
+pub(super) fn deciding_positions(executions: &Executions<'_>) -> Positions {
     let mut sources = Sources::default();
     let mut explained: Vec<BTreeMap<usize, Explained>> = Vec::new();
     explained.resize_with(executions.shapes.len(), BTreeMap::new);
+    let mut cyclic = Set::default();
     for (execution, is_result) in events(executions) {
         if is_result {
             sources.insert(executions, execution);
+            add_cycles(executions, execution, &mut cyclic);
         } else {
             add(executions, &mut sources, execution, &mut explained);
         }
@@ -93,7 +103,20 @@ pub(super) fn deciding_positions(executions: &Executions<'_>) -> Vec<Option<Deci
             positions.iter().max_by(|(_, left), (_, right)| left.weight().total_cmp(&right.weight()))?;
         Some(Deciding { position: *best.0, fit: best.1.fit() })
     };
-    explained.into_iter().enumerate().map(deciding).collect()
+    Positions { deciding: explained.into_iter().enumerate().map(deciding).collect(), cyclic }
+}
+
+/// Columns of an answer that hold a value that was asked for.
+fn add_cycles(executions: &Executions<'_>, execution: usize, cyclic: &mut Set<(usize, usize)>) {
+    let (record, shape) = (executions.all[execution].record, executions.all[execution].shape);
+    for (column, values) in record.values.iter().enumerate() {
+        let is_asked = |position| {
+            executions.single(execution, position).is_some_and(|value| values.hashes.contains(&value))
+        };
+        if !cyclic.contains(&(shape, column)) && (0..record.arguments.len()).any(is_asked) {
+            cyclic.insert((shape, column));
+        }
+    }
 }
 
 fn may_decide(placeholder: &Placeholder) -> bool {

@@ -199,7 +199,8 @@ fn writes_one_row(executions: &Executions<'_>, at: usize) -> bool {
     record.rows <= 1 && !record.arguments.iter().any(|argument| matches!(argument, Argument::Many { .. }))
 }
 
-fn distinct_arguments(executions: &Executions<'_>, members: &[usize]) -> usize {
+/// Different sets of arguments.
+pub(super) fn distinct_arguments(executions: &Executions<'_>, members: &[usize]) -> usize {
     members
         .iter()
         .map(|at| argument_key(&executions.all[*at].record.arguments))

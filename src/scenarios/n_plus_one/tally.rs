@@ -20,6 +20,9 @@ const EQUAL_ROWS_MIN: usize = 3;
 /// Share of the rows that a loop over all of them asks for.
 const COVERED: f64 = 0.9;
 
+/// Share of the values asked for several times by a loop that asks for each.
+const REPEATED: f64 = 0.8;
+
 /// A result set, and the source that feeds the loop out of it.
 pub(super) type Place = (usize, usize);
 
@@ -34,6 +37,9 @@ pub(super) struct Tally {
     /// Rows of the values that were asked for, but for the first of each; and those asked for.
     equal_rows: usize,
     asked_again: usize,
+    /// Different values asked for, and those asked for at least twice for each of their rows.
+    values: usize,
+    repeated: usize,
 }
 
 impl Tally {
@@ -58,6 +64,8 @@ impl Tally {
             tally.different += sources.distinct(executions, *result, column);
             for (value, members) in asked {
                 let equal = rows_of(executions, sources, (*result, *source), *value) - 1;
+                tally.values += 1;
+                tally.repeated += usize::from(members.len() >= 2 * (equal + 1));
                 tally.equal_rows += equal;
                 tally.asked_again += equal.min(members.len() - 1);
             }
@@ -79,6 +87,11 @@ impl Tally {
     pub(super) fn is_one_pass(&self, spare: usize) -> bool {
         let due = if self.is_per_value() { self.different } else { self.rows };
         (self.members - spare) as f64 >= COVERED * due as f64
+    }
+
+    /// Whether the loop asks for each of its rows several times.
+    pub(super) fn asks_repeatedly(&self) -> bool {
+        self.repeated as f64 >= REPEATED * self.values as f64
     }
 
     /// How often a value was asked for.

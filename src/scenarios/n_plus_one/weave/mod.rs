@@ -13,10 +13,10 @@ mod costs;
 mod cursor;
 mod way;
 
-use super::affinity::SPOKEN_AGAINST;
+use super::affinity::{SPOKEN_AGAINST, WELL_CALLED};
 use super::executions::Executions;
 use super::hashing::{Set, Table};
-use super::positions::{Deciding, events, feeding};
+use super::positions::{Deciding, Positions, events, feeding};
 use super::sources::{Sources, Standing};
 use crate::trace::ValueHash;
 use cursor::{Cursor, Move, Rows};
@@ -129,8 +129,8 @@ struct Continued {
 
 struct Weaver<'e, 't> {
     executions: &'e Executions<'t>,
-    /// The deciding placeholder of each shape.
-    positions: &'e [Option<Deciding>],
+    /// The deciding placeholder of each shape, and what cannot be behind it.
+    positions: &'e Positions,
     workers: Workers,
     sources: Sources,
     /// The ways by the scope that the application named, and the stream.
@@ -157,7 +157,7 @@ struct Weaver<'e, 't> {
 }
 
 /// Assigns all candidates of a trace.
-pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<Deciding>], workers: Workers) -> Woven {
+pub(super) fn weave(executions: &Executions<'_>, positions: &Positions, workers: Workers) -> Woven {
     let mut weaver = Weaver {
         executions,
         positions,
@@ -193,7 +193,7 @@ pub(super) fn weave(executions: &Executions<'_>, positions: &[Option<Deciding>],
 impl Weaver<'_, '_> {
     fn take(&mut self, execution: usize) {
         let shape = self.executions.all[execution].shape;
-        let Some(deciding) = self.positions[shape] else { return };
+        let Some(deciding) = self.positions.deciding[shape] else { return };
         let Some(value) = self.executions.key(execution, deciding.position) else { return };
         let choices = self.choices(execution, deciding, value);
         if choices.is_empty() {
@@ -340,7 +340,7 @@ impl Weaver<'_, '_> {
         self.asked.insert((number, step.value));
         self.laid[step.execution] = number;
         self.woven.0[step.execution] = Some(Assignment {
-            position: self.positions[place.shape].map_or(0, |deciding| deciding.position),
+            position: self.positions.deciding[place.shape].map_or(0, |deciding| deciding.position),
             source: place.source,
             result: place.result,
             in_order: step.is_in_order,
@@ -389,9 +389,13 @@ impl Weaver<'_, '_> {
         }
         // Own rows lead on in a tree only, where nothing else is called better.
         places.retain(|(place, _)| {
-            let sources = &mut self.sources;
-            sources.list[place.source].shape != shape
-                || sources.affinity(self.executions, place.source, shape, position) >= fit
+            let own = &mut self.sources;
+            if own.list[place.source].shape != shape {
+                return true;
+            }
+            let affinity = own.affinity(self.executions, place.source, shape, position);
+            let is_cyclic = self.positions.cyclic.contains(&(shape, own.list[place.source].column));
+            affinity >= fit && (!is_cyclic || affinity >= WELL_CALLED)
         });
         for (place, cost) in &mut places {
             let affinity = self.sources.affinity(self.executions, place.source, shape, position);
