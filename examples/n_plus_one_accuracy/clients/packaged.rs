@@ -51,11 +51,17 @@ pub(super) fn java(program: &Path, folder: &Path) -> anyhow::Result<Program> {
     })
 }
 
-/// Compiles a program against the packaged sources, without a module.
+/// Compiles a program and its labels against the packaged sources, without a module.
 pub(super) fn go(program: &Path, folder: &Path) -> anyhow::Result<Program> {
-    let built = folder.join(program.file_stem().context("a program without a name")?);
+    let name = program.file_stem().context("a program without a name")?;
+    // The files of one program have to lie in one place.
+    let place = folder.join("go-programs").join(name);
+    std::fs::create_dir_all(&place)?;
+    std::fs::copy(program, place.join("program.go"))?;
+    std::fs::copy(sources().join("labels.go"), place.join("labels.go"))?;
+    let built = folder.join(name);
     let mut command = Command::new("go");
     command.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("go"));
-    done(command.args(["build", "-o"]).args([&built, program]))?;
+    done(command.arg("build").arg("-o").arg(&built).arg(".").current_dir(&place))?;
     Ok(Program { words: vec![built.into()], variables: Vec::new() })
 }

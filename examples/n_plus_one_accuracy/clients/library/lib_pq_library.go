@@ -8,28 +8,12 @@ import (
 	"log"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/lib/pq"
 )
-
-const threshold = 5
-
-var labels strings.Builder
-
-// expectLoop says that the child is asked n times for rows of the parent; both are pieces of their texts.
-func expectLoop(parent, child string, n int64) {
-	if n >= threshold {
-		fmt.Fprintf(&labels, "loop\t%s\t%s\t%d\n", parent, child, n)
-	}
-}
-
-func expectRepeat(kind string, n int64) {
-	fmt.Fprintf(&labels, "repeat\t%s\t%d\n", kind, n)
-}
 
 func must(err error) {
 	if err != nil {
@@ -271,10 +255,7 @@ func readiness() {
 }
 
 func main() {
-	scenarios := []struct {
-		name string
-		run  func()
-	}{
+	present("lib/pq 1.10.7", []scenario{
 		{"start_page", startPage},
 		{"card_register", cardRegister},
 		{"account_run", accountRun},
@@ -284,16 +265,5 @@ func main() {
 		{"inventory_chunks", inventoryChunks},
 		{"desk_session", deskSession},
 		{"readiness", readiness},
-	}
-	if os.Args[1] == "list" {
-		fmt.Println("version\tlib/pq 1.10.7")
-	}
-	for _, scenario := range scenarios {
-		if os.Args[1] == "list" {
-			fmt.Println("scenario\t" + scenario.name)
-		} else if scenario.name == os.Args[2] {
-			scenario.run()
-			must(os.WriteFile(os.Args[3], []byte(labels.String()), 0o644))
-		}
-	}
+	})
 }

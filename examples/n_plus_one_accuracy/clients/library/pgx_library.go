@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,23 +14,7 @@ import (
 	"github.com/jackc/pgx/v4/pgxpool"
 )
 
-const threshold = 5
-
-var (
-	labels strings.Builder
-	ctx    = context.Background()
-)
-
-// expectLoop says that the child is asked n times for rows of the parent; both are pieces of their texts.
-func expectLoop(parent, child string, n int64) {
-	if n >= threshold {
-		fmt.Fprintf(&labels, "loop\t%s\t%s\t%d\n", parent, child, n)
-	}
-}
-
-func expectRepeat(kind string, n int64) {
-	fmt.Fprintf(&labels, "repeat\t%s\t%d\n", kind, n)
-}
+var ctx = context.Background()
 
 func must(err error) {
 	if err != nil {
@@ -251,10 +234,7 @@ func lateLoans() {
 }
 
 func main() {
-	scenarios := []struct {
-		name string
-		run  func()
-	}{
+	present("pgx 4.15.0", []scenario{
 		{"edition_records", editionRecords},
 		{"public_domain", publicDomain},
 		{"two_queues", twoQueues},
@@ -263,16 +243,5 @@ func main() {
 		{"member_page", memberPage},
 		{"partner_import", partnerImport},
 		{"late_loans", lateLoans},
-	}
-	if os.Args[1] == "list" {
-		fmt.Println("version\tpgx 4.15.0")
-	}
-	for _, scenario := range scenarios {
-		if os.Args[1] == "list" {
-			fmt.Println("scenario\t" + scenario.name)
-		} else if scenario.name == os.Args[2] {
-			scenario.run()
-			must(os.WriteFile(os.Args[3], []byte(labels.String()), 0o644))
-		}
-	}
+	})
 }

@@ -15,8 +15,6 @@ import (
 	"github.com/lib/pq"
 )
 
-const threshold = 5
-
 type ticket struct {
 	id, reporter int64
 	project      string
@@ -24,18 +22,9 @@ type ticket struct {
 	title        string
 }
 
-type scenario struct {
+type page struct {
 	name string
-	page func(db *sql.DB)
-}
-
-var labels strings.Builder
-
-// The child is asked n times for rows of the parent; both are pieces of their texts.
-func expectLoop(parent, child string, n int) {
-	if n >= threshold {
-		fmt.Fprintf(&labels, "loop\t%s\t%s\t%d\n", parent, child, n)
-	}
+	show func(db *sql.DB)
 }
 
 func must[T any](value T, err error) T {
@@ -81,7 +70,7 @@ func member(db source, id int64) string {
 	return scan[string](db.QueryRow("SELECT handle FROM members WHERE id = $1", id))
 }
 
-var loops = []scenario{
+var loops = []page{
 	{"a query row per ticket", func(db *sql.DB) {
 		list := tickets(db, 24)
 		for _, one := range list {
@@ -222,7 +211,7 @@ var loops = []scenario{
 	}},
 }
 
-var clean = []scenario{
+var clean = []page{
 	{"an array of keys", func(db *sql.DB) {
 		var keys []int64
 		for _, one := range tickets(db, 60) {
@@ -301,20 +290,14 @@ var clean = []scenario{
 }
 
 func main() {
-	known := append(loops, clean...)
-	if os.Args[1] == "list" {
-		fmt.Println("version\tlib/pq as packaged, " + runtime.Version())
-		for _, one := range known {
-			fmt.Println("scenario\t" + one.name)
-		}
-		return
-	}
-	for _, one := range known {
-		if one.name == os.Args[2] {
+	var scenarios []scenario
+	for _, one := range append(loops, clean...) {
+		one := one
+		scenarios = append(scenarios, scenario{one.name, func() {
 			db := open("")
 			defer db.Close()
-			one.page(db)
-		}
+			one.show(db)
+		}})
 	}
-	must(0, os.WriteFile(os.Args[3], []byte(labels.String()), 0o600))
+	present("lib/pq as packaged, "+runtime.Version(), scenarios)
 }
