@@ -19,13 +19,14 @@ pub(super) struct Piece<'a> {
 
 /// The call. It belongs to one thread.
 pub(super) struct Burst {
-    ring: ring::Ring,
+    /// None after a failure: what the system did not take then must not be met again.
+    ring: Option<ring::Ring>,
 }
 
 impl Burst {
     /// None where the system has no such call or refuses it.
     pub(super) fn open() -> Option<Self> {
-        ring::Ring::open().map(|ring| Self { ring })
+        ring::Ring::open().map(|ring| Self { ring: Some(ring) })
     }
 
     /// Sends what each socket takes now, and waits for none. One result for each piece: bytes
@@ -38,7 +39,12 @@ impl Burst {
     ) -> io::Result<()> {
         results.clear();
         results.extend(pieces.iter().map(|_| Ok(0)));
-        self.ring.send(&pieces[..pieces.len().min(PIECES_MAX)], results)
+        let ring = self.ring.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        let sent = ring.send(&pieces[..pieces.len().min(PIECES_MAX)], results);
+        if sent.is_err() {
+            self.ring = None;
+        }
+        sent
     }
 }
 
@@ -78,7 +84,7 @@ mod ring {
                 let entry = entry.build().user_data(number as u64);
                 // SAFETY: the socket and the bytes are borrowed for as long as this call lasts, and
                 // it lasts until every entry that the system took is answered. Entries that it did
-                // not take are left behind only with an error, after which the ring is not used.
+                // not take are left behind only with an error, after which the ring is dropped.
                 #[expect(unsafe_code, reason = "the system is handed addresses; see above for their life")]
                 let pushed = unsafe { self.ring.submission().push(&entry) };
                 pushed.map_err(io::Error::other)?;

@@ -11,7 +11,7 @@ use super::timer::Timer;
 use crate::stats::clock;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Events, Interest, Poll, Token, Waker};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,7 +57,7 @@ pub(super) struct EventLoop {
     next_mailbox: usize,
     links: Vec<Option<Box<Link>>>,
     free: Vec<usize>,
-    again: Vec<usize>,
+    again: BTreeSet<usize>,
     /// When links want to be driven; in order, as every delay is the same.
     due: VecDeque<(Instant, usize)>,
     timer: Timer,
@@ -85,7 +85,7 @@ impl EventLoop {
             next_mailbox: 0,
             links: Vec::new(),
             free: Vec::new(),
-            again: Vec::new(),
+            again: BTreeSet::new(),
             due: VecDeque::new(),
             timer,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -123,6 +123,7 @@ impl EventLoop {
                 _ => {}
             }
             self.is_holding = self.burst.is_some() && events.iter().nth(1).is_some();
+            let again = std::mem::take(&mut self.again);
             for event in &events {
                 match event.token() {
                     WAKER => self.take_accepted(),
@@ -135,18 +136,24 @@ impl EventLoop {
                         {
                             end.mark_readable(is_ending);
                         }
-                        self.drive(link_of(token).0);
+                        let index = link_of(token).0;
+                        // One turn a round: who has more comes behind the others.
+                        if !again.contains(&index) {
+                            self.drive(index);
+                        }
                         if self.held.len() >= PIECES_MAX {
                             self.send_burst();
                         }
                     }
                 }
             }
-            for index in std::mem::take(&mut self.again) {
+            // Short answers do not wait for those that have megabytes.
+            self.send_burst();
+            self.is_holding = false;
+            for index in again {
                 self.drive(index);
             }
             self.drive_due();
-            self.send_burst();
             if self.shared.is_stopping.load(Ordering::Acquire) {
                 let deadline = *stop_at.get_or_insert_with(|| clock::now() + STOP_GRACE);
                 self.stop_accepting();
@@ -243,7 +250,7 @@ impl EventLoop {
             self.links[index] = None;
             self.free.push(index);
         } else if has_more {
-            self.again.push(index);
+            self.again.insert(index);
         }
         if let Some(at) = wake_at {
             if self.due.is_empty() {
