@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
         }
         ["--clients", set, wanted @ ..] if wanted.len() < 2 => {
             let wanted = wanted.first().copied().unwrap_or_default();
-            real(clients::group(set).with_context(|| NO_SET)?, wanted).await
+            real(clients::group(set).context(NO_SET)?, wanted).await
         }
         ["--as-tokio-postgres", ..] => clients::run_tokio_postgres(&words[1..]).await,
         _ => anyhow::bail!(

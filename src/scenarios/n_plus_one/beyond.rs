@@ -6,11 +6,13 @@
 //! explain them. They are the loop's, as many as there are such rows.
 
 use super::executions::Executions;
-use super::group::{Group, asked};
+use super::group::Group;
+use super::hashing::Set;
 use super::pace::is_pause;
 use super::sources::Sources;
 use super::weave::Assignments;
-use std::collections::BTreeSet;
+use crate::trace::ValueHash;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of the kept values that was asked for, from which on the others were as well.
 const COVERED: f64 = 0.9;
@@ -58,6 +60,22 @@ fn rows_left(
     }
     let left = cut.saturating_sub(beyond(assignments, group));
     (left > 0 && covered as f64 >= COVERED * available as f64).then_some(left)
+}
+
+/// Values of the column that feeds the group which its members asked for among the kept rows, by the
+/// result sets that fed them.
+fn asked(
+    executions: &Executions<'_>,
+    assignments: &Assignments,
+    group: &Group,
+) -> BTreeMap<usize, Set<ValueHash>> {
+    let mut asked: BTreeMap<usize, Set<ValueHash>> = BTreeMap::new();
+    for at in &group.members {
+        let Some(found) = assignments[*at].filter(|found| found.source == group.source) else { continue };
+        let values = asked.entry(found.result).or_default();
+        values.extend(executions.key(*at, found.position).filter(|_| !found.is_beyond));
+    }
+    asked
 }
 
 /// Unexplained executions of the child on the members' connections, between them or

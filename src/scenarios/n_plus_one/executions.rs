@@ -5,7 +5,7 @@ use super::affinity::ResultColumn;
 use super::limits::is_about_session;
 use super::pace::pauses;
 use super::reading::{Kind, Reading, identity, read};
-use super::undone::undone;
+use super::undone::{is_rollback, undone};
 use crate::trace::{Argument, Protocol, StatementRecord, StatementShape, Trace, ValueHash};
 use std::collections::{HashMap, HashSet};
 
@@ -296,12 +296,11 @@ fn test_transactions(records: &[&StatementRecord], rolled_back: &HashSet<u64>) -
 
 impl ScopeNames {
     fn new(records: &[&StatementRecord]) -> Self {
-        let is_rollback = |record: &&&StatementRecord| {
-            let text = record.shape.text.trim();
-            matches!(text, "rollback" | "abort" | "rollback transaction" | "rollback work")
-        };
-        let rolled_back =
-            records.iter().filter(is_rollback).filter_map(|record| record.transaction).collect();
+        let rolled_back = records
+            .iter()
+            .filter(|record| is_rollback(&record.shape.text))
+            .filter_map(|record| record.transaction)
+            .collect();
         Self { rolled_back }
     }
 

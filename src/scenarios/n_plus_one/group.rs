@@ -2,11 +2,12 @@
 //! loop of parents where the parent is itself asked per row.
 
 use super::executions::Executions;
+use super::hashing::Set;
 use super::repeats::distinct_arguments;
 use super::sources::Sources;
-use super::weave::Assignments;
+use super::weave::{Assignment, Assignments};
 use crate::trace::ValueHash;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Loops inside loops followed down to this depth.
 const DEPTH_MAX: usize = 8;
@@ -119,7 +120,7 @@ fn main_source(
     parent: usize,
     members: &[usize],
 ) -> usize {
-    let mut fed: BTreeMap<usize, (HashSet<ValueHash>, usize)> = BTreeMap::new();
+    let mut fed: BTreeMap<usize, (Set<ValueHash>, usize)> = BTreeMap::new();
     for (at, found) in members.iter().filter_map(|at| Some((*at, assignments[*at]?))) {
         if sources.list[found.source].shape == parent {
             let (values, count) = fed.entry(found.source).or_default();
@@ -172,24 +173,29 @@ fn is_again_and_again(
 ) -> bool {
     let found: Vec<_> =
         group.members.iter().filter_map(|at| assignments[*at].map(|found| (*at, found))).collect();
-    let mut fed: BTreeMap<(usize, usize), HashSet<ValueHash>> = BTreeMap::new();
-    for (at, found) in &found {
-        let place = (found.result, sources.list[found.source].column);
-        fed.entry(place).or_default().extend(executions.key(*at, found.position));
+    let value = |(at, found): &(usize, Assignment)| executions.key(*at, found.position);
+    let in_order = found.iter().filter(|(_, found)| found.in_order).count() as f64;
+    let is_one_value = found.windows(2).all(|pair| value(&pair[0]) == value(&pair[1]));
+    // Most groups are loops, and told soonest by this.
+    if in_order >= IN_ORDER * found.len() as f64 && !is_one_value {
+        return false;
     }
-    let distinct: HashSet<ValueHash> = fed.values().flatten().copied().collect();
-    let rows = |((result, column), values): (&(usize, usize), &HashSet<ValueHash>)| {
+    let mut fed: BTreeMap<(usize, usize), Set<ValueHash>> = BTreeMap::new();
+    for asked in &found {
+        let place = (asked.1.result, sources.list[asked.1.source].column);
+        fed.entry(place).or_default().extend(value(asked));
+    }
+    let distinct: Set<ValueHash> = fed.values().flatten().copied().collect();
+    let rows = |((result, column), values): (&(usize, usize), &Set<ValueHash>)| {
         let held = executions.results[*result].columns[*column].iter();
         held.filter(|value| values.contains(value)).count().max(values.len())
     };
     let rows: usize = fed.iter().map(rows).sum();
-    let in_order = found.iter().filter(|(_, found)| found.in_order).count() as f64;
     let is_few = distinct.len() < DIFFERENT_MIN;
-    let is_in_order = in_order >= IN_ORDER * found.len() as f64 && distinct.len() > 1;
     // Each month of each row is another question.
     let is_same = || distinct_arguments(executions, &group.members) * 2 <= found.len();
     let may_tell = is_few || connections(executions, group) == 1;
-    found.len() > rows * 2 && !is_in_order && may_tell && is_same()
+    found.len() > rows * 2 && may_tell && is_same()
 }
 
 /// The root result set of each member of a group.
@@ -213,22 +219,6 @@ pub(super) fn per_parent(assignments: &Assignments, group: &Group) -> BTreeMap<u
         }
     }
     counts
-}
-
-/// Values of the column that feeds the group which its members asked for among the kept rows, by the
-/// result sets that fed them.
-pub(super) fn asked(
-    executions: &Executions<'_>,
-    assignments: &Assignments,
-    group: &Group,
-) -> BTreeMap<usize, HashSet<ValueHash>> {
-    let mut asked: BTreeMap<usize, HashSet<ValueHash>> = BTreeMap::new();
-    for at in &group.members {
-        let Some(found) = assignments[*at].filter(|found| found.source == group.source) else { continue };
-        let values = asked.entry(found.result).or_default();
-        values.extend(executions.key(*at, found.position).filter(|_| !found.is_beyond));
-    }
-    asked
 }
 
 /// Connections that the members ran on.

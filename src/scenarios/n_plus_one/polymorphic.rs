@@ -185,34 +185,7 @@ fn certainty(
 fn rows_by_kind(executions: &Executions<'_>, column: usize, members: &Members) -> Option<Vec<Row>> {
     let results: BTreeSet<usize> = members.iter().map(|(_, found)| found.result).collect();
     let columns = results.iter().map(|result| executions.results[*result].columns.len()).min()?;
-    (0..columns)
-        .filter(|kind| *kind != column)
-        .find_map(|kind| rows_of_kind(executions, column, kind, members))
-}
-
-/// The rows of the members' result sets by the value that they hold.
-fn rows_by_value(
-    executions: &Executions<'_>,
-    column: usize,
-    members: &Members,
-) -> Table<(usize, ValueHash), Vec<Row>> {
-    let results: BTreeSet<usize> = members.iter().map(|(_, found)| found.result).collect();
-    let mut held: Table<(usize, ValueHash), Vec<Row>> = Table::default();
-    for result in results {
-        for (row, value) in executions.results[result].columns[column].iter().enumerate() {
-            held.entry((result, *value)).or_default().push((result, row));
-        }
-    }
-    held
-}
-
-fn rows_of_kind(
-    executions: &Executions<'_>,
-    column: usize,
-    kind: usize,
-    members: &Members,
-) -> Option<Vec<Row>> {
-    let held = rows_by_value(executions, column, members);
+    let held = rows_by_value(executions, column, &results);
     let mut candidates: Vec<&[Row]> = Vec::new();
     for (at, found) in members {
         candidates.push(held.get(&(found.result, executions.key(*at, found.position)?))?);
@@ -220,6 +193,33 @@ fn rows_of_kind(
     if candidates.iter().map(|rows| rows.len()).sum::<usize>() > ROWS_TRIED_MAX {
         return None;
     }
+    (0..columns)
+        .filter(|kind| *kind != column)
+        .find_map(|kind| rows_of_kind(executions, kind, members, &candidates))
+}
+
+/// The rows of result sets by the value that a column of theirs holds.
+fn rows_by_value(
+    executions: &Executions<'_>,
+    column: usize,
+    results: &BTreeSet<usize>,
+) -> Table<(usize, ValueHash), Vec<Row>> {
+    let mut held: Table<(usize, ValueHash), Vec<Row>> = Table::default();
+    for result in results {
+        for (row, value) in executions.results[*result].columns[column].iter().enumerate() {
+            held.entry((*result, *value)).or_default().push((*result, row));
+        }
+    }
+    held
+}
+
+/// The row of each member out of its candidates, where this column tells.
+fn rows_of_kind(
+    executions: &Executions<'_>,
+    kind: usize,
+    members: &Members,
+    candidates: &[&[Row]],
+) -> Option<Vec<Row>> {
     let kind_of = |(result, row): &Row| {
         executions.results[*result].columns[kind].get(*row).copied().filter(|kind| !kind.is_null())
     };

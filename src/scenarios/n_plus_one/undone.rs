@@ -54,6 +54,11 @@ pub(super) fn undone(records: &[&StatementRecord]) -> Vec<Option<usize>> {
     undone
 }
 
+/// Whether a statement ends a transaction and undoes it.
+pub(super) fn is_rollback(text: &str) -> bool {
+    control(text) == Control::Rollback
+}
+
 /// What a statement does to a transaction.
 #[derive(Debug, PartialEq)]
 enum Control<'t> {
